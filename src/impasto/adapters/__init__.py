@@ -1,0 +1,1 @@
+"""One file per wire format: pure translation both ways. No network, no clock, no key."""

@@ -1,0 +1,1 @@
+"""The words of the trade: frozen values and the rules about them. Imports nothing of ours."""
