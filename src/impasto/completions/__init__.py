@@ -1,0 +1,1 @@
+"""The life of one request: resolve, inline, call, settle. Outside things enter through `ports`."""

@@ -5,6 +5,7 @@ engines in this process. Pieces of a picture are unescaped base64; each piece is
 multiple of four characters, so that it can be decoded on its own.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -71,4 +72,11 @@ class Finished:
     explanation: str = ""
 
 
-Event = Text | ImageStarted | ImageData | ImageEnded | Signature | UsageSeen | Finished
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What an engine tells of its own work, e.g. the painter's scene and the words that it did not understand."""
+
+    facts: Mapping[str, object]
+
+
+Event = Text | ImageStarted | ImageData | ImageEnded | Signature | UsageSeen | Report | Finished

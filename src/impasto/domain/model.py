@@ -58,8 +58,6 @@ class ImageLimits:
     drafts: bool = False
     max_images_per_call: int = 1
     reserve_other_tokens: int = 0
-    max_input_images: int = 0
-    input_media_types: tuple[str, ...] = ()
     dimensions: Mapping[str, Mapping[str, tuple[int, int]]] = field(default_factory=dict)
     tokens_per_image: Mapping[str, int] = field(default_factory=dict)
 
@@ -83,6 +81,7 @@ class Model:
     `parameters` are the sampling fields it takes, in the names of the chat API.
     `thinking_levels` are the values of `reasoning_effort` it takes. `signatures`: its provider
     demands its own parts back signed. `system_messages`: it takes instructions apart from turns.
+    `max_input_images` is 0 where no limit is known.
     """
 
     id: str
@@ -97,6 +96,8 @@ class Model:
     thinking_levels: tuple[str, ...] = ()
     signatures: bool = False
     system_messages: bool = True
+    max_input_images: int = 0
+    input_media_types: tuple[str, ...] = ()
     max_input_tokens: int | None = None
     max_output_tokens: int | None = None
     description: str = ""

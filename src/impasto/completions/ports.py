@@ -1,0 +1,62 @@
+"""What the order of steps needs from outside.
+
+Rule: a port has one to four methods, one real implementation at an edge, and one
+fake under `tests/fakes/`.
+"""
+
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+from impasto.domain.chat import ModelCall
+from impasto.domain.events import Event
+from impasto.domain.keys import VirtualKey
+
+
+class Answerer(Protocol):
+    """Something that can answer a model call: a provider over HTTP, or an engine in this process.
+
+    Raises `Failure`: before the first event where nothing was sent or the provider refused,
+    later where an answer broke off.
+    """
+
+    def answer(self, call: ModelCall) -> AsyncIterator[Event]: ...
+
+
+class Answerers(Protocol):
+    """Who answers for a model's provider."""
+
+    def check_ready(self, call: ModelCall) -> None:
+        """Refuse with `provider_not_configured`, naming what to set, where the call could not be made at all."""
+
+    def answer(self, call: ModelCall) -> AsyncIterator[Event]: ...
+
+
+class ImageSource(Protocol):
+    """Fetches a picture that a caller named by URL. Raises `Failure` naming `where`."""
+
+    async def fetch(self, url: str, *, where: str) -> bytes: ...
+
+
+class Spool(Protocol):
+    """Bytes of one answer on their way: in memory up to a bound, then in a file without a name.
+
+    Closed by whoever opened it, once, when the answer was sent or given up.
+    """
+
+    def write(self, data: bytes) -> None: ...
+
+    def read(self, offset: int, count: int) -> bytes: ...
+
+    def close(self) -> None: ...
+
+
+class Spools(Protocol):
+    """Opens spools."""
+
+    def open(self) -> Spool: ...
+
+
+class KeyStore(Protocol):
+    """Knows the virtual keys."""
+
+    def find(self, secret: str) -> VirtualKey | None: ...

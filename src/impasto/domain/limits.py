@@ -1,0 +1,112 @@
+"""May this model do this request?
+
+Rule: what a model cannot do is refused before anything is sent, and the refusal names
+the field, the value, the model and the values it takes. Nothing is dropped in silence.
+"""
+
+from collections.abc import Sequence
+
+from impasto.domain.chat import ChatRequest, ImageLink, ImagePart, Sampling
+from impasto.domain.errors import Code, Failure, listed
+from impasto.domain.image import ImageConfig
+from impasto.domain.model import Modality, Model
+
+
+def check_request(model: Model, request: ChatRequest) -> None:
+    """Refuse with `invalid_value` or `unsupported` what `model` cannot do of `request`."""
+    _check_image_config(model, request.image_config)
+    _check_modalities(model, request.modalities)
+    _check_sampling(model, request.sampling)
+    pictures = [part for message in request.messages for part in message.parts if not hasattr(part, "text")]
+    _check_picture_count(model, pictures)
+    for picture in pictures:
+        if isinstance(picture, ImagePart):
+            check_picture(model, picture)
+
+
+def image_config_to_send(model: Model, asked: ImageConfig) -> ImageConfig:
+    """What goes to the provider of what was asked: all of it, but for a size that its wire has no field for."""
+    if model.images is None or model.images.sends_image_size:
+        return asked
+    return ImageConfig(asked.aspect_ratio, None)
+
+
+def check_picture(model: Model, picture: ImagePart) -> None:
+    """Refuse a picture of a type that `model` does not take."""
+    types = model.input_media_types
+    if types and picture.media_type not in types:
+        raise Failure(
+            Code.UNSUPPORTED_MEDIA_TYPE,
+            f"{picture.where} is {picture.media_type}. {model.id} takes {listed(types)}.",
+            param=picture.where,
+        )
+
+
+def _check_image_config(model: Model, config: ImageConfig) -> None:
+    if model.images is None:
+        if config != ImageConfig():
+            raise Failure(
+                Code.UNSUPPORTED,
+                f"image_config was given, but {model.id} makes no pictures. Leave image_config out, "
+                "or choose a model whose output has image in GET /v3/models.",
+                param="image_config",
+            )
+        return
+    for field, value, choices in (
+        ("image_config.aspect_ratio", config.aspect_ratio, model.images.aspect_ratios),
+        ("image_config.image_size", config.image_size, model.images.image_sizes),
+    ):
+        if value is not None and value not in choices:
+            raise Failure(
+                Code.INVALID_VALUE,
+                f'{field} "{value[:40]}" is not possible with {model.id}. It takes {listed(choices)}.',
+                param=field,
+            )
+
+
+def _check_modalities(model: Model, modalities: tuple[Modality, ...]) -> None:
+    if not modalities:
+        return
+    if "image" in modalities and "image" not in model.output:
+        raise Failure(
+            Code.UNSUPPORTED, f"modalities asks for image, but {model.id} answers in text only.", param="modalities"
+        )
+    if "image" not in modalities and "image" in model.output:
+        raise Failure(
+            Code.UNSUPPORTED,
+            f'modalities asks for text alone, but {model.id} is a model for pictures. It takes ["image"] and '
+            '["text", "image"].',
+            param="modalities",
+        )
+
+
+def _check_sampling(model: Model, sampling: Sampling) -> None:
+    for field, value in sampling.asked().items():
+        if field == "reasoning_effort":
+            if value not in model.thinking_levels:
+                choices = listed(model.thinking_levels) if model.thinking_levels else "no reasoning_effort"
+                raise Failure(
+                    Code.INVALID_VALUE,
+                    f'reasoning_effort "{value}" is not possible with {model.id}. It takes {choices}.',
+                    param=field,
+                )
+        elif field not in model.parameters:
+            raise Failure(
+                Code.UNSUPPORTED,
+                f"{field} was given, but {model.id} does not take it. It takes {listed(model.parameters)}.",
+                param=field,
+            )
+
+
+def _check_picture_count(model: Model, pictures: Sequence[object]) -> None:
+    if pictures and "image" not in model.input:
+        first = pictures[0]
+        where = first.where if isinstance(first, ImagePart | ImageLink) else "messages"
+        raise Failure(Code.UNSUPPORTED, f"{where} is a picture, but {model.id} reads text only.", param=where)
+    most = model.max_input_images
+    if most and len(pictures) > most:
+        raise Failure(
+            Code.INVALID_VALUE,
+            f"messages hold {len(pictures)} pictures. {model.id} takes at most {most}.",
+            param="messages",
+        )
