@@ -1,0 +1,1 @@
+"""Things drawn by code, as solids: food, tableware, landmarks."""

@@ -1,0 +1,149 @@
+"""Food as solids: bananas, fruit, ice cream, leaves.
+
+Rule: a model takes its place, turn and size and returns solids; one unit is the radius
+of a dinner plate.
+"""
+
+import numpy as np
+
+from impasto.painter.colour import Array, linear, mix, smoothstep
+from impasto.painter.noise import sample, tile
+from impasto.painter.shapes import ball, ellipsoid, lathe, melted, placed, rod, together, turned, vector
+from impasto.painter.solids import Distance, Material, Solid
+
+# Thickness of a banana along its length, from the blossom end to the stem.
+_ALONG = np.array([-1.0, -0.97, -0.93, -0.85, -0.7, -0.4, 0.0, 0.4, 0.62, 0.76, 0.84, 0.9, 1.0], np.float32)
+_THICK = np.array([0.26, 0.32, 0.42, 0.66, 0.88, 0.99, 1.0, 0.95, 0.8, 0.52, 0.34, 0.26, 0.28], np.float32)
+
+
+def _banana_places(points: Array, bend: float, half_angle: float) -> tuple[Array, Array, Array]:
+    """Along (-1..1, beyond at the ends), out from the core line, and across."""
+    angle = np.arctan2(points[:, 0], points[:, 1] + bend)
+    out = np.hypot(points[:, 0], points[:, 1] + bend) - bend
+    return angle / half_angle, out, points[:, 2]
+
+
+def banana(at: Array, turn: Array, length: float, seed: int, ripeness: float = 0.5) -> Solid:
+    """A banana whose belly points along its own +y; `ripeness` from 0 (green) to 1 (spotted)."""
+    half_angle = 0.72
+    bend = length / 2 / half_angle
+    thick = length * 0.135
+
+    def shape(points: Array) -> Array:
+        along, out, across = _banana_places(points, bend, half_angle)
+        radius = thick * np.interp(along, _ALONG, _THICK)
+        ridge = np.arctan2(across, out)
+        radius = radius * (1 + 0.035 * np.cos(5 * ridge) * (np.abs(along) < 0.9))
+        beyond = np.maximum(np.abs(along) - 1, 0) * half_angle * bend
+        return np.asarray(np.hypot(np.hypot(out, across), beyond) - radius, np.float32)
+
+    def colour(points: Array, normals: Array) -> Array:
+        local = (points - at) @ turn
+        along, out, across = _banana_places(local, bend, half_angle)
+        ridge = np.arctan2(across, out) / (2 * np.pi)
+        texture = tile(seed, "banana")
+        mottle = sample(texture, along * 0.35 + 0.5, ridge)
+        freckle = sample(texture, along * 0.9, ridge * 2)
+        skin = mix(linear("#f7c51e"), linear("#ffe04f"), np.clip(0.5 + 0.3 * mottle, 0, 1)[:, None])
+        green = smoothstep(0.45, 0.95, along + 0.12 * mottle) * 0.75 + smoothstep(0.5, 0, np.full_like(along, ripeness))
+        skin = mix(skin, linear("#a9b52a"), np.clip(green, 0, 1)[:, None])
+        seam = smoothstep(0.93, 1.0, np.cos(5 * 2 * np.pi * ridge)) * 0.25
+        skin = mix(skin, linear("#b98a12"), seam[:, None])
+        spots = smoothstep(2.2 - 0.7 * ripeness, 2.8 - 0.7 * ripeness, freckle) * 0.55
+        skin = mix(skin, linear("#5a3210"), spots[:, None])
+        ends = np.maximum(smoothstep(-0.9, -0.985, along), smoothstep(0.95, 0.995, along))
+        return mix(skin, linear("#2e1a0c"), (ends * 0.92)[:, None])
+
+    made_of = Material(colour, roughness=0.4, sheen=0.05, through=0.3)
+    return Solid(placed(shape, at, turn), at, length * 0.64, made_of)
+
+
+def berry(at: Array, radius: float, colour: str, bloom: str) -> Solid:
+    """A round berry with a paler bloom on top."""
+    base, dust = linear(colour), linear(bloom)
+
+    def skin(points: Array, normals: Array) -> Array:
+        return mix(base, dust, (0.4 * np.clip(normals[:, 1], 0, 1) ** 2)[:, None])
+
+    return Solid(placed(ball(radius), at), at, radius * 1.05, Material(skin, roughness=0.35, through=0.1))
+
+
+def raspberry(at: Array, radius: float, turn: Array) -> Solid:
+    """A raspberry: drupelets on a cone."""
+    shapes: list[Distance] = [ellipsoid(vector(radius * 0.8, radius * 0.9, radius * 0.8))]
+    for ring, (height, wide, count) in enumerate(((-0.35, 0.8, 9), (0.1, 0.74, 9), (0.5, 0.52, 7), (0.8, 0.2, 3))):
+        for index in range(count):
+            turn_by = 2 * np.pi * (index + 0.5 * (ring % 2)) / count
+            place = vector(wide * np.cos(turn_by), height, wide * np.sin(turn_by)) * np.float32(radius)
+            shapes.append(placed(ball(radius * 0.3), place))
+    deep, light = linear("#8e0f2e"), linear("#d8304f")
+
+    def skin(points: Array, normals: Array) -> Array:
+        return mix(deep, light, np.clip(0.35 + 0.4 * normals[:, 1], 0, 1)[:, None])
+
+    made_of = Material(skin, roughness=0.38, through=0.3)
+    return Solid(placed(together(*shapes), at, turn), at, radius * 1.25, made_of)
+
+
+def leaf(at: Array, turn: Array, length: float) -> Solid:
+    """A mint leaf that lies along its own x axis and curls up at the tip."""
+    radii = vector(length / 2, length * 0.035, length * 0.27)
+    body = ellipsoid(radii)
+
+    def shape(points: Array) -> Array:
+        bent = points.copy()
+        bent[:, 1] -= 0.55 / length * points[:, 0] ** 2 + 0.9 / length * points[:, 2] ** 2
+        return body(bent) * 0.7
+
+    def skin(points: Array, normals: Array) -> Array:
+        local = (points - at) @ turn
+        rib = smoothstep(0.035, 0.0, np.abs(local[:, 2]) / length)
+        veins = smoothstep(0.75, 1.0, np.cos((np.abs(local[:, 2]) * 1.1 - local[:, 0]) / length * 42))
+        green = mix(linear("#2f7d2c"), linear("#79b84a"), np.clip(0.7 * rib + 0.35 * veins, 0, 1)[:, None])
+        return mix(green, linear("#1f5a22"), np.clip(local[:, 0] / length + 0.2, 0, 0.6)[:, None])
+
+    return Solid(placed(shape, at, turn), at, length * 0.62, Material(skin, roughness=0.4, through=0.45))
+
+
+def scoop(at: Array, radius: float, colour: str, seed: int) -> Solid:
+    """A scoop of ice cream with a ragged skirt."""
+    body = melted(ball(radius), placed(_skirt(radius), vector(0, -radius * 0.52, 0)), radius * 0.2)
+    texture = tile(seed, "scoop")
+    base = linear(colour)
+
+    def rough(points: Array) -> Array:
+        local = points - at
+        turn_by = np.arctan2(local[:, 2], local[:, 0]) / (2 * np.pi)
+        return sample(texture, turn_by, local[:, 1] / radius * 0.3)
+
+    def shape(points: Array) -> Array:
+        return np.asarray((body(points - at) - rough(points) * radius * 0.022) * 0.85, np.float32)
+
+    def skin(points: Array, normals: Array) -> Array:
+        specks = smoothstep(2.0, 2.3, sample(texture, points[:, 0] * 2.2, points[:, 1] * 2.2 + points[:, 2]))
+        return mix(np.broadcast_to(base, points.shape), linear("#4a3420"), (specks * 0.7)[:, None])
+
+    return Solid(shape, at, radius * 1.35, Material(skin, roughness=0.6, through=0.4))
+
+
+def _skirt(radius: float) -> Distance:
+    turns = np.linspace(0, 2 * np.pi, 15)[:-1]
+    blobs = [rod(vector(np.cos(t), 0, np.sin(t)) * np.float32(radius * 0.92),
+                 vector(np.cos(t + 0.3), 0.03, np.sin(t + 0.3)) * np.float32(radius * 0.92),
+                 radius * (0.13 + 0.05 * np.sin(5 * t))) for t in turns]  # fmt: skip
+    return together(*blobs, lathe([(0, 0), (radius * 0.9, 0)], radius * 0.2))
+
+
+def plated_bananas(at: Array, count: int, size: float, seed: int) -> list[Solid]:
+    """A fan of small bananas beside a scoop, with berries and mint: a dessert for `at`, the middle of a plate."""
+    from impasto.painter.noise import chance_of
+
+    chance = chance_of(seed, "dish")
+    solids: list[Solid] = []
+    length = 0.86 * size
+    for index in range(count):
+        share = index / max(count - 1, 1)
+        yaw = 0.55 - 1.0 * share + chance.uniform(-0.05, 0.05)
+        place = at + vector(-0.27 + 0.16 * share, 0.1 + 0.1 * share * (1 - share), -0.20 + 0.46 * share)
+        solids.append(banana(place, turned(yaw, -1.02 + 0.1 * share, 0.0), length, seed + index, 0.4))
+    return solids

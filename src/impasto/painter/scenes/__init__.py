@@ -1,0 +1,1 @@
+"""Places to put things: each scene paints itself around what was asked for."""
