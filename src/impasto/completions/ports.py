@@ -12,23 +12,18 @@ from impasto.domain.events import Event
 from impasto.domain.keys import VirtualKey
 
 
-class Answerer(Protocol):
-    """Something that can answer a model call: a provider over HTTP, or an engine in this process.
-
-    Raises `Failure`: before the first event where nothing was sent or the provider refused,
-    later where an answer broke off.
-    """
-
-    def answer(self, call: ModelCall) -> AsyncIterator[Event]: ...
-
-
 class Answerers(Protocol):
-    """Who answers for a model's provider."""
+    """Something that can answer model calls: providers over HTTP, or an engine in this process."""
 
     def check_ready(self, call: ModelCall) -> None:
         """Refuse with `provider_not_configured`, naming what to set, where the call could not be made at all."""
 
-    def answer(self, call: ModelCall) -> AsyncIterator[Event]: ...
+    def answer(self, call: ModelCall) -> AsyncIterator[Event]:
+        """The answer as it arrives.
+
+        Raises `Failure`: before the first event where nothing was sent or the call was refused,
+        later where the answer broke off.
+        """
 
 
 class ImageSource(Protocol):

@@ -6,6 +6,7 @@ Rule: the types tell how far a request has come. A `ChatRequest` may hold an
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Literal
 
 from impasto.domain.image import Dimensions, ImageConfig
@@ -80,13 +81,15 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
-    """What a caller wants. `modalities` is empty where the caller left the choice to the model."""
+    """What a caller wants. `modalities` is empty where the caller left the choice to the model;
+    `max_cost` is the most it may come to, in US dollars."""
 
     model: str
     messages: tuple[Message, ...]
     image_config: ImageConfig = ImageConfig()
     sampling: Sampling = Sampling()
     modalities: tuple[Modality, ...] = ()
+    max_cost: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)

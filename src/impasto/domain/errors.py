@@ -17,6 +17,7 @@ class Code(StrEnum):
     UNSUPPORTED = "unsupported"
     INVALID_BODY = "invalid_body"
     INVALID_API_KEY = "invalid_api_key"
+    NOT_ALLOWED = "not_allowed"
     MODEL_NOT_FOUND = "model_not_found"
     MODEL_RETIRED = "model_retired"
     NOT_FOUND = "not_found"
@@ -43,6 +44,7 @@ class Code(StrEnum):
     PROVIDER_NOT_CONFIGURED = "provider_not_configured"
     DEADLINE_EXCEEDED = "deadline_exceeded"
     OVERLOADED = "overloaded"
+    STORE_UNAVAILABLE = "store_unavailable"
     INTERNAL = "internal_error"
 
 

@@ -6,7 +6,7 @@ the field, the value, the model and the values it takes. Nothing is dropped in s
 
 from collections.abc import Sequence
 
-from impasto.domain.chat import ChatRequest, ImageLink, ImagePart, Sampling
+from impasto.domain.chat import ChatRequest, ImageLink, ImagePart, Sampling, TextPart
 from impasto.domain.errors import Code, Failure, listed
 from impasto.domain.image import ImageConfig
 from impasto.domain.model import Modality, Model
@@ -17,7 +17,7 @@ def check_request(model: Model, request: ChatRequest) -> None:
     _check_image_config(model, request.image_config)
     _check_modalities(model, request.modalities)
     _check_sampling(model, request.sampling)
-    pictures = [part for message in request.messages for part in message.parts if not hasattr(part, "text")]
+    pictures = [part for message in request.messages for part in message.parts if not isinstance(part, TextPart)]
     _check_picture_count(model, pictures)
     for picture in pictures:
         if isinstance(picture, ImagePart):
@@ -98,10 +98,9 @@ def _check_sampling(model: Model, sampling: Sampling) -> None:
             )
 
 
-def _check_picture_count(model: Model, pictures: Sequence[object]) -> None:
+def _check_picture_count(model: Model, pictures: Sequence[ImagePart | ImageLink]) -> None:
     if pictures and "image" not in model.input:
-        first = pictures[0]
-        where = first.where if isinstance(first, ImagePart | ImageLink) else "messages"
+        where = pictures[0].where
         raise Failure(Code.UNSUPPORTED, f"{where} is a picture, but {model.id} reads text only.", param=where)
     most = model.max_input_images
     if most and len(pictures) > most:

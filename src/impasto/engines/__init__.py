@@ -1,0 +1,1 @@
+"""Answerers that run on this machine."""

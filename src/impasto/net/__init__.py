@@ -1,0 +1,1 @@
+"""Outbound HTTP. Nothing else connects to addresses that callers or providers name."""

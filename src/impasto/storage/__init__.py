@@ -1,0 +1,1 @@
+"""Nothing else keeps files or speaks SQL."""

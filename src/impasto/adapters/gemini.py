@@ -1,0 +1,262 @@
+"""Google's Gemini, native wire format: how a call is said, and what its errors mean.
+
+Rule: only keys that the API knows are sent (an unknown one is its 400), and what it
+refuses is sorted into whose fault it was.
+
+Sources: https://ai.google.dev/api/generate-content and the models of google-genai 3.4.0.
+"""
+
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from urllib.parse import quote
+
+import msgspec
+
+from impasto.adapters.base import WireRequest
+from impasto.adapters.gemini_answer import GeminiAnswerParser
+from impasto.domain.chat import Buffer, ImagePart, ModelCall, Sampling, TextPart, Turn
+from impasto.domain.errors import Code, Failure
+
+_SAMPLING_KEYS = {
+    "temperature": "temperature",
+    "top_p": "topP",
+    "max_tokens": "maxOutputTokens",
+    "seed": "seed",
+    "stop": "stopSequences",
+    "presence_penalty": "presencePenalty",
+    "frequency_penalty": "frequencyPenalty",
+}
+_WORDS_BEFORE_EARLIER_PICTURE = "The picture that you made before:"
+_WORDS_BEFORE_EARLIER_WORDS = "You answered before: "
+
+
+class GeminiAdapter:
+    """`generateContent` of the Gemini API."""
+
+    def render(self, call: ModelCall) -> WireRequest:
+        path = f"/v1beta/models/{quote(call.model.wire_name, safe='')}:generateContent"
+        return WireRequest(path, tuple(_body(call)))
+
+    def parser(self, call: ModelCall) -> GeminiAnswerParser:
+        return GeminiAnswerParser(call.model.provider.name)
+
+    def failure_of(self, call: ModelCall, status: int, headers: Mapping[str, str], body: bytes) -> Failure:
+        return _failure_of(call.model.provider.name, status, headers, _error_in(body))
+
+
+def _body(call: ModelCall) -> Iterable[Buffer]:
+    """The JSON in pieces: everything small is encoded here, pictures are passed on as they lie."""
+    system, turns = _split_system(call)
+    if not turns:
+        raise Failure(
+            Code.INVALID_VALUE, "messages hold nothing to answer: add a user message with words.", param="messages"
+        )
+    yield b'{"contents":['
+    for index, turn in enumerate(turns):
+        yield b"," if index else b""
+        yield b'{"role":"model","parts":[' if turn.role == "assistant" else b'{"role":"user","parts":['
+        yield from _parts(turn)
+        yield b"]}"
+    yield b"]"
+    if system:
+        yield b',"systemInstruction":' + msgspec.json.encode({"parts": [{"text": text} for text in system]})
+    config = _generation_config(call)
+    if config:
+        yield b',"generationConfig":' + msgspec.json.encode(config)
+    yield b"}"
+
+
+def _parts(turn: Turn) -> Iterable[Buffer]:
+    for index, part in enumerate(turn.parts):
+        yield b"," if index else b""
+        match part:
+            case TextPart(text):
+                yield msgspec.json.encode({"text": text})
+            case ImagePart(base64, media_type):
+                yield b'{"inlineData":{"mimeType":"' + media_type.encode() + b'","data":"'
+                yield base64
+                yield b'"}}'
+
+
+def _split_system(call: ModelCall) -> tuple[list[str], list[Turn]]:
+    """Instructions apart from turns, and the turns in a form that the model takes."""
+    system = [
+        part.text
+        for turn in call.turns
+        if turn.role == "system"
+        for part in turn.parts
+        if isinstance(part, TextPart) and part.text
+    ]
+    turns = [_without_empty_words(turn) for turn in call.turns if turn.role != "system"]
+    turns = [turn for turn in turns if turn.parts]
+    if call.model.signatures:
+        turns = _without_model_turns(turns)
+    if system and not call.model.system_messages and turns:
+        turns[0] = Turn(turns[0].role, (TextPart("\n\n".join(system)), *turns[0].parts))
+        system = []
+    return system, turns
+
+
+def _without_empty_words(turn: Turn) -> Turn:
+    return Turn(turn.role, tuple(part for part in turn.parts if not isinstance(part, TextPart) or part.text))
+
+
+def _without_model_turns(turns: Sequence[Turn]) -> list[Turn]:
+    """Earlier answers told as part of the next user turn.
+
+    Gemini 3 refuses a model turn whose picture or first words lack their signature, and callers
+    cannot carry signatures. A user turn needs none.
+    https://ai.google.dev/gemini-api/docs/thought-signatures#model-behavior
+    """
+    told: list[Turn] = []
+    waiting: list[TextPart | ImagePart] = []
+    for turn in turns:
+        if turn.role == "assistant":
+            waiting += _as_told(turn)
+        else:
+            told.append(Turn("user", (*waiting, *turn.parts)))
+            waiting = []
+    if waiting:
+        told.append(Turn("user", tuple(waiting)))
+    return told
+
+
+def _as_told(turn: Turn) -> Iterable[TextPart | ImagePart]:
+    for part in turn.parts:
+        match part:
+            case TextPart(text):
+                yield TextPart(_WORDS_BEFORE_EARLIER_WORDS + text)
+            case ImagePart():
+                yield TextPart(_WORDS_BEFORE_EARLIER_PICTURE)
+                yield part
+
+
+def _generation_config(call: ModelCall) -> dict[str, object]:
+    config: dict[str, object] = {}
+    if call.model.makes_images:
+        asked = call.modalities or ("text", "image")
+        config["responseModalities"] = [modality.upper() for modality in asked]
+        pairs = (("aspectRatio", call.image_config.aspect_ratio), ("imageSize", call.image_config.image_size))
+        image_config = {key: value for key, value in pairs if value is not None}
+        if image_config:
+            config["imageConfig"] = image_config
+    return config | _sampling(call.sampling)
+
+
+def _sampling(sampling: Sampling) -> dict[str, object]:
+    config = {_SAMPLING_KEYS[name]: value for name, value in sampling.asked().items() if name in _SAMPLING_KEYS}
+    if sampling.reasoning_effort is not None:
+        config["thinkingConfig"] = {"thinkingLevel": sampling.reasoning_effort}
+    return config
+
+
+class _Error(msgspec.Struct):
+    """google.rpc.Status. `details` are google.rpc.ErrorInfo, RetryInfo, QuotaFailure and others."""
+
+    message: str = ""
+    status: str = ""
+    details: list[dict[str, object]] = []
+
+    def detail(self, kind: str, key: str) -> str:
+        for detail in self.details:
+            if str(detail.get("@type", "")).endswith(kind):
+                return str(detail.get(key, ""))
+        return ""
+
+    @property
+    def first_line(self) -> str:
+        return self.message.strip().partition("\n")[0][:300]
+
+
+class _ErrorBody(msgspec.Struct):
+    error: _Error
+
+
+_error_body = msgspec.json.Decoder(_ErrorBody | list[_ErrorBody])
+_KEY_REFUSED = re.compile(r"API key (not valid|expired|not found)", re.IGNORECASE)
+_NO_QUOTA = re.compile(r"limit: 0(?![\d.])")
+_SECONDS = re.compile(r"(\d+(?:\.\d+)?)s?")
+_LONGEST_WAIT_SECONDS = 24 * 3600
+
+
+def _error_in(body: bytes) -> _Error | None:
+    """Google's error, also as the one element of an array; `None` for anything else, such as a proxy's page."""
+    try:
+        found: _ErrorBody | list[_ErrorBody] = _error_body.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    if isinstance(found, list):
+        return found[0].error if found else None
+    return found.error
+
+
+def _failure_of(provider: str, status: int, headers: Mapping[str, str], error: _Error | None) -> Failure:
+    said = f" It said: {error.first_line}" if error and error.first_line else ""
+    logged = f"{provider} answered {status} {error.status if error else 'without an error of its own'}:{said}"
+
+    def failure(code: Code, message: str, *, retry_helps: bool = False, wait: int | None = None) -> Failure:
+        return Failure(code, message, logged=logged, retry_helps=retry_helps, retry_after_seconds=wait)
+
+    match status:
+        case 400 | 401 | 403 if _is_our_account(status, error):
+            return failure(
+                Code.PROVIDER_AUTH,
+                f"{provider} refused this gateway's key or account. Its operator has to mend that; nothing was spent.",
+            )
+        case 400 if error and "Unknown name" in error.message:
+            return failure(Code.PROVIDER_WRONG, f"{provider} did not understand what this gateway sent.{said}")
+        case 400 | 413 if error:
+            return failure(Code.PROVIDER_REJECTED, f"{provider} refused the request, and nothing was spent.{said}")
+        case 404 if error and error.status == "NOT_FOUND":
+            return failure(Code.MODEL_RETIRED, f"{provider} does not know this model.")
+        case 429 if error and _NO_QUOTA.search(error.message):
+            return failure(
+                Code.PROVIDER_NO_QUOTA,
+                f"This gateway's key has no quota for this model at {provider}: image models need a billed account. "
+                "Its operator has to mend that; nothing was spent.",
+            )
+        case 429:
+            wait = _wait_seconds(headers, error)
+            advice = f" Try again in {wait} seconds." if wait else ""
+            return failure(
+                Code.PROVIDER_RATE_LIMITED,
+                f"{provider} limits how much this gateway may ask.{advice}",
+                retry_helps=True,
+                wait=wait,
+            )
+        case 503:
+            wait = _wait_seconds(headers, error)
+            return failure(
+                Code.PROVIDER_OVERLOADED,
+                f"{provider} is overloaded; nothing was spent.",
+                retry_helps=True,
+                wait=wait,
+            )
+        case 504:
+            return failure(
+                Code.PROVIDER_TIMEOUT,
+                f"{provider} took too long by its own clock. It may bill for the call all the same.",
+            )
+    return failure(Code.PROVIDER_WRONG, f"{provider} failed with status {status}. It may bill for the call.{said}")
+
+
+def _is_our_account(status: int, error: _Error | None) -> bool:
+    """A bad key arrives as 400 INVALID_ARGUMENT with the reason API_KEY_INVALID, never as 401."""
+    if status in (401, 403):
+        return True
+    if error is None:
+        return False
+    reason = error.detail("google.rpc.ErrorInfo", "reason")
+    return (
+        reason.startswith("API_KEY") or error.status == "FAILED_PRECONDITION" or bool(_KEY_REFUSED.match(error.message))
+    )
+
+
+def _wait_seconds(headers: Mapping[str, str], error: _Error | None) -> int | None:
+    """Whole seconds to wait, from RetryInfo or `Retry-After`; a date or nonsense there is no figure."""
+    said = (error.detail("google.rpc.RetryInfo", "retryDelay") if error else "") or headers.get("retry-after", "")
+    found = _SECONDS.fullmatch(said.strip())
+    if not found:
+        return None
+    return min(max(1, math.ceil(float(found[1]))), _LONGEST_WAIT_SECONDS)

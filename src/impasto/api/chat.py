@@ -1,0 +1,77 @@
+"""POST /v3/chat/completions: parse, create, send the whole answer.
+
+Rule: the status goes out when the answer is whole, with its length and its cost; from
+then on it can only be sent.
+"""
+
+from dataclasses import dataclass
+
+from starlette.datastructures import Headers
+from starlette.types import Receive, Scope, Send
+
+from impasto import __version__
+from impasto.api.access import note
+from impasto.api.auth import authenticate
+from impasto.api.body import read_body
+from impasto.api.chat_answer import RenderedAnswer, cost_header, decimal_text, render_answer
+from impasto.api.chat_wire import parse_chat_body
+from impasto.completions.answer import Completion
+from impasto.completions.create import Completions
+from impasto.completions.ports import KeyStore
+from impasto.domain.keys import VirtualKey
+
+
+@dataclass(frozen=True, slots=True)
+class ChatCompletions:
+    """The endpoint as a bare ASGI app. `default_shape` is the answer's where neither request nor key names one."""
+
+    completions: Completions
+    keys: KeyStore
+    max_body_bytes: int
+    default_shape: str
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        key = authenticate(Headers(scope=scope), self.keys, "generate")
+        completion_id = f"chatcmpl-{scope['impasto.new_id']()}"
+        note(scope, key=key.name, generation=completion_id)
+        body = parse_chat_body(await read_body(scope, receive, self.max_body_bytes))
+        note(scope, model=body.request.model[:100])
+        completion = await self.completions.create(body.request, id=completion_id)
+        try:
+            _note_completion(scope, completion)
+            shape = self._shape(body.shape, key)
+            answer = render_answer(completion, shape=shape, ignored=body.ignored, version=__version__)
+            await _send(answer, send)
+        finally:
+            completion.spool.close()
+
+    def _shape(self, asked: str | None, key: VirtualKey) -> str:
+        return asked or key.image_output or self.default_shape
+
+
+async def _send(answer: RenderedAnswer, send: Send) -> None:
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(answer.content_length).encode()),
+    ]
+    cost = cost_header(answer.completion.bill)
+    if cost is not None:
+        headers.append((b"x-impasto-cost", cost.encode()))
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    for piece in answer:
+        await send({"type": "http.response.body", "body": piece, "more_body": True})
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def _note_completion(scope: Scope, completion: Completion) -> None:
+    bill = completion.bill
+    note(
+        scope,
+        served_by=completion.served_by.id,
+        finish=completion.finish.native,
+        pictures=len(completion.results),
+        prompt_tokens=bill.usage.prompt_tokens,
+        completion_tokens=bill.usage.completion_tokens,
+        cost=None if bill.cost is None else decimal_text(bill.cost),
+        cost_status=bill.status,
+    )

@@ -1,0 +1,88 @@
+"""Every address of the gateway, and what it asks of a key.
+
+Rule: a route without a scope does not exist; the scope is declared here and enforced
+by `auth.authenticate` in the resource.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import Route, Router
+from starlette.types import ASGIApp, Lifespan
+
+from impasto.api.access import Access
+from impasto.api.chat import ChatCompletions
+from impasto.api.health import Health
+from impasto.api.models import ModelList
+from impasto.api.page import page
+from impasto.catalogue.catalogue import Catalogue
+from impasto.completions.create import Completions
+from impasto.completions.ports import KeyStore
+from impasto.domain.keys import Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One address: `endpoint` is a Starlette endpoint or a bare ASGI app."""
+
+    method: str
+    path: str
+    scope: Scope
+    endpoint: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """What the HTTP surface stands on."""
+
+    completions: Completions
+    catalogue: Catalogue
+    available: dict[str, bool]
+    keys: KeyStore
+    max_body_bytes: int
+    cors_origins: tuple[str, ...]
+    new_id: Callable[[], str]
+    is_ready: Callable[[], bool]
+
+
+def resources_of(gateway: Gateway) -> tuple[Resource, ...]:
+    """The route table."""
+
+    def chat(default_shape: str) -> ChatCompletions:
+        return ChatCompletions(gateway.completions, gateway.keys, gateway.max_body_bytes, default_shape)
+
+    models = ModelList(gateway.catalogue, gateway.available)
+    health = Health(gateway.is_ready)
+    return (
+        Resource("POST", "/v3/chat/completions", "generate", chat("content")),
+        Resource("POST", "/v3/llm/chat/completions", "generate", chat("content")),
+        Resource("POST", "/v1/chat/completions", "generate", chat("images")),
+        Resource("GET", "/v3/models", "public", models.list),
+        Resource("GET", "/v3/llm/models", "public", models.list),
+        Resource("GET", "/v1/models", "public", models.list),
+        Resource("GET", "/v3/models/{model_id:path}", "public", models.one),
+        Resource("GET", "/v1/models/{model_id:path}", "public", models.one),
+        Resource("GET", "/health/live", "public", health.live),
+        Resource("GET", "/health/ready", "public", health.ready),
+        Resource("GET", "/", "public", page),
+    )
+
+
+def asgi_app(gateway: Gateway, lifespan: Lifespan[Any] | None = None) -> Access:
+    """The whole surface as one ASGI app."""
+    routes = [
+        Route(resource.path, resource.endpoint, methods=[resource.method]) for resource in resources_of(gateway)
+    ]
+    # A redirect of a POST loses its body in some clients: a trailing slash is simply another address.
+    app: ASGIApp = Router(routes, redirect_slashes=False, lifespan=lifespan)
+    if gateway.cors_origins:
+        app = CORSMiddleware(
+            app,
+            allow_origins=gateway.cors_origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=["Authorization", "Content-Type"],
+            expose_headers=["x-request-id", "x-impasto-generation-id", "x-impasto-cost"],
+        )
+    return Access(app, gateway.new_id)

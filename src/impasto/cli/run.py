@@ -1,0 +1,105 @@
+"""`impasto run`: the first picture, and a server that stays.
+
+Rule: it never spends money by itself. The picture is the painter's, unless a model is
+named and paying is allowed by name.
+"""
+
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import click
+
+from impasto.app import access_of, load_operators_catalogue
+from impasto.cli.asking import ask_for_picture, show
+from impasto.cli.gateway import own_gateway
+from impasto.cli.generate import PAINTER
+from impasto.cli.settings import config_option, settings_for
+from impasto.completions.estimate import most_it_can_cost
+from impasto.config import ConfigError, Settings
+from impasto.domain.chat import ChatRequest, Message, TextPart
+from impasto.domain.image import ImageConfig
+from impasto.logs import configure_logs
+
+PROMPT = "A nano banana dish in a fancy restaurant, cinematic lighting"
+CONFIG = ImageConfig("16:9", "1K")
+
+
+@click.command()
+@click.option("-m", "--model", default=PAINTER, show_default=True, help="Who makes the picture.")
+@click.option("--paid", is_flag=True, help="Allow a model that costs money to be called.")
+@click.option("--port", type=int, help="Port to listen on, or the next free one (8080).")
+@config_option
+def command(model: str, paid: bool, port: int | None, config: str | None) -> None:
+    """Start a server, make the first picture, and keep serving until Ctrl-C.
+
+    The picture is saved as output.png in this folder. It comes from the built-in painter,
+    needs no key and costs nothing.
+    """
+    settings = settings_for({"port": port}, config=config)
+    configure_logs("warning" if settings.log_level == "info" else settings.log_level)
+    _check_spending(model, settings, paid=paid)
+    with own_gateway(settings, port=settings.port) as gateway:
+        if not gateway.url.endswith(f":{settings.port}"):
+            click.echo(f"Port {settings.port} is taken; this server took the next free one.")
+        click.echo(f"impasto serves on {gateway.url}")
+        click.echo(f'Asking {model} for "{PROMPT}", 16:9, 1K …')
+        show(ask_for_picture(gateway, settings, _first_request(model), Path("output.png")))
+        if model == PAINTER:
+            _explain_painter(settings)
+        click.echo(f"\nThe page: {gateway.url}/#key={gateway.key}")
+        click.echo("Serving until Ctrl-C.")
+        _wait_for_the_end()
+
+
+def _first_request(model: str) -> dict[str, Any]:
+    return {
+        "model": model,
+        "messages": [{"role": "user", "content": PROMPT}],
+        "image_config": {"aspect_ratio": CONFIG.aspect_ratio, "image_size": CONFIG.image_size},
+    }
+
+
+def _check_spending(name: str, settings: Settings, *, paid: bool) -> None:
+    try:
+        catalogue = load_operators_catalogue(settings)
+    except ConfigError as error:
+        raise click.ClickException(str(error)) from error
+    model = catalogue.find(name)
+    if model is None:
+        nearest = ", ".join(catalogue.nearest(name))
+        raise click.ClickException(f'There is no model "{name}".{f" Did you mean {nearest}?" if nearest else ""}')
+    if model.provider.is_local:
+        return
+    request = ChatRequest(name, (Message("user", (TextPart(PROMPT),)),), CONFIG)
+    most = most_it_can_cost(model, request, CONFIG)
+    most_text = "an unknown amount" if most is None else f"at most ${most:.4f}"
+    if not paid:
+        raise click.ClickException(f"{name} would cost {most_text}. Say make run MODEL={name} PAID=1 to spend it.")
+    click.echo(f"{name} costs {most_text} for this picture.")
+
+
+def _explain_painter(settings: Settings) -> None:
+    click.echo("\nThis picture is from local/painter: a procedural painter in this process, free, no key, no network;")
+    click.echo("not a generative model.", nl=False)
+    try:
+        access = access_of(settings, load_operators_catalogue(settings))["google"]
+    except ConfigError as error:
+        raise click.ClickException(str(error)) from error
+    if access.key is None:
+        click.echo(" For Google's image models set GEMINI_API_KEY and start again.")
+    else:
+        click.echo(" A key for Google's image models is set: make run MODEL=google/gemini-3.1-flash-image PAID=1.")
+
+
+def _wait_for_the_end() -> None:
+    ended = threading.Event()
+    if sys.platform != "win32":
+        signal.signal(signal.SIGTERM, lambda *_: ended.set())
+    try:
+        while not ended.wait(timeout=3600):
+            pass
+    except KeyboardInterrupt:
+        click.echo()

@@ -1,0 +1,102 @@
+"""A whole answer: what came back, what it cost, where its pictures wait.
+
+Rule: inside, an answer is a sequence of parts in the model's order; how a caller
+sees it is decided at the edge.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+from impasto.completions.ports import Spool
+from impasto.domain.chat import ChatRequest
+from impasto.domain.events import Finished
+from impasto.domain.image import Dimensions, ImageConfig
+from impasto.domain.model import Model
+from impasto.domain.usage import Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """A run of words between pictures."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture in the spool: `byte_count` decoded bytes from `offset`, and the type and dimensions they show."""
+
+    offset: int
+    byte_count: int
+    media_type: str
+    dimensions: Dimensions | None
+
+
+Part = Words | Picture
+
+
+class CostStatus(StrEnum):
+    """How far a cost can be trusted."""
+
+    EXACT = "exact"
+    ESTIMATED = "estimated"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """What a completion came to: `cost` in US dollars, `None` where no price is known."""
+
+    usage: Usage
+    cost: Decimal | None
+    status: CostStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """An answered request. `stood_in`: another model than the one that was asked for answered.
+
+    Whoever asked for it closes the spool when the answer is sent.
+    """
+
+    id: str
+    created: int
+    request: ChatRequest
+    served_by: Model
+    stood_in: bool
+    sent: ImageConfig
+    parts: tuple[Part, ...]
+    bill: Bill
+    finish: Finished
+    facts: Mapping[str, object]
+    spool: Spool
+
+    @property
+    def text(self) -> str:
+        """All words, in order."""
+        return "".join(part.text for part in self.parts if isinstance(part, Words))
+
+    @property
+    def results(self) -> tuple[Picture, ...]:
+        """The pictures that were asked for: drafts on the way to them are left out."""
+        limits = self.served_by.images
+        return results_of(self.parts, drafts=bool(limits and limits.drafts))
+
+
+def results_of(parts: Sequence[Part], *, drafts: bool) -> tuple[Picture, ...]:
+    """The pictures among `parts` that are results.
+
+    Of a model with `drafts`, pictures that follow each other with nothing said between them
+    are tries, and the last is the result; pictures with words between them are all results.
+    """
+    results: list[Picture] = []
+    previous: Part | None = None
+    for part in parts:
+        if isinstance(part, Picture):
+            if drafts and isinstance(previous, Picture):
+                results.pop()
+            results.append(part)
+        previous = part
+    return tuple(results)

@@ -1,0 +1,242 @@
+"""The settings: where each comes from, what it means, what is wrong with it.
+
+Rule: flags win over the environment, the environment over `.env`, `.env` over the TOML
+file. An unknown name is an error, and a secret is never shown.
+"""
+
+import difflib
+import os
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dotenv import dotenv_values
+
+from impasto.catalogue.schema import OPERATOR_TABLES
+
+PREFIX = "IMPASTO_"
+_LOG_LEVELS = ("debug", "info", "warning", "error")
+
+NOT_YET = {
+    "IMPASTO_DATABASE_URL": "no database is kept yet",
+    "IMPASTO_STORE_URL": "pictures are not kept yet",
+    "IMPASTO_REDIS_URL": "rate limits are not kept yet",
+    "IMPASTO_SECRET": "keys are not hashed with a secret yet",
+    "IMPASTO_PUBLIC_URL": "links are not made yet",
+    "IMPASTO_RETENTION": "pictures are not kept yet",
+}
+"""Names that are fixed but have no effect in this version: a start says so instead of being silent."""
+
+_REFUSED = {"IMPASTO_EGRESS_PROXY": "an egress proxy is not supported yet, and fetching around it would be worse"}
+_ELSEWHERE = frozenset({"IMPASTO_CONFIG", "IMPASTO_URL"})
+
+
+class ConfigError(Exception):
+    """A setting that cannot be used. The message names it, its source and what it takes."""
+
+
+def _text(value: str) -> str:
+    return value
+
+
+def _count(value: str) -> int:
+    number = int(value)
+    if number < 1:
+        raise ValueError
+    return number
+
+
+def _port(value: str) -> int:
+    number = int(value)
+    if not 0 <= number <= 65535:
+        raise ValueError
+    return number
+
+
+def _seconds(value: str) -> float:
+    number = float(value)
+    if not 0 < number < 1e6:
+        raise ValueError
+    return number
+
+
+def _list(value: str) -> tuple[str, ...]:
+    return tuple(item.strip() for item in value.split(",") if item.strip())
+
+
+def _level(value: str) -> str:
+    if value.lower() not in _LOG_LEVELS:
+        raise ValueError
+    return value.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting: its name in TOML, how its text is read, what it takes, and what it means."""
+
+    name: str
+    read: Callable[[str], object]
+    default: object
+    takes: str
+    meaning: str
+    secret: bool = False
+
+    @property
+    def variable(self) -> str:
+        return PREFIX + self.name.upper()
+
+
+SETTINGS = (
+    Setting("host", _text, "127.0.0.1", "an address", "address to listen on"),
+    Setting("port", _port, 8080, "a number from 0 to 65535", "port to listen on"),
+    Setting("workers", _count, 1, "a number from 1 up", "server processes"),
+    Setting("data", _text, "./impasto-data", "a folder", "folder of everything that is kept"),
+    Setting("api_key", _text, None, "a key", "a key with every right, for callers and the command line", secret=True),
+    Setting("fetch_allow", _text, "", "host:port, addresses or networks, with commas between",
+            "addresses that the image fetcher may reach although they are not public"),
+    Setting("cors_origins", _list, (), "origins with commas between", "pages of other origins that may call"),
+    Setting("max_body_mb", _count, 100, "a number from 1 up", "largest request body, in megabytes"),
+    Setting("deadline_seconds", _seconds, 600.0, "seconds above 0", "longest time for one request, all in all"),
+    Setting("log_level", _level, "info", ", ".join(_LOG_LEVELS), "least important line that is logged"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The settings in force. `sources` says where each is from; `environment` holds what providers are set up with."""
+
+    host: str
+    port: int
+    workers: int
+    data: str
+    api_key: str | None
+    fetch_allow: str
+    cors_origins: tuple[str, ...]
+    max_body_mb: int
+    deadline_seconds: float
+    log_level: str
+    environment: Mapping[str, str] = field(repr=False)
+    catalogue_tables: Mapping[str, object]
+    catalogue_origin: str
+    sources: Mapping[str, str]
+    warnings: tuple[str, ...]
+
+    def secret_of(self, variables: Iterable[str]) -> tuple[str, str] | None:
+        """(variable, secret) of the first of `variables` that is set, or set as a file by `NAME_FILE`."""
+        for variable in variables:
+            found = _with_file_variant(self.environment, variable)
+            if found:
+                return found
+        return None
+
+
+def load_settings(flags: Mapping[str, object] | None = None, *, config: str | None = None) -> Settings:
+    """Read every source. `flags` are settings by name, `None` where a flag was not given. Raises `ConfigError`."""
+    environment = _environment()
+    path = config or environment.get("IMPASTO_CONFIG")
+    table = _read_toml(path) if path else {}
+    tables = {name: table.pop(name) for name in OPERATOR_TABLES if name in table}
+    _check_names(environment, table, path)
+    values: dict[str, object] = {}
+    sources: dict[str, str] = {}
+    for setting in SETTINGS:
+        values[setting.name], sources[setting.name] = _value_of(setting, flags or {}, environment, table, path)
+    return Settings(
+        **values,  # type: ignore[arg-type]
+        environment=environment,
+        catalogue_tables=tables,
+        catalogue_origin=path or "",
+        sources=sources,
+        warnings=tuple(f"{name} has no effect: {why}." for name, why in NOT_YET.items() if environment.get(name)),
+    )
+
+
+def shown(setting: Setting, settings: Settings) -> str:
+    """The value as a person may see it: secrets masked but for their last four characters."""
+    value = getattr(settings, setting.name)
+    if value is None or value in ("", ()):
+        return "(not set)"
+    if setting.secret:
+        return masked(str(value))
+    return ", ".join(value) if isinstance(value, tuple) else str(value)
+
+
+def masked(secret: str) -> str:
+    """`…` and the last four characters, of a secret long enough to keep the rest."""
+    return f"…{secret[-4:]}" if len(secret) >= 16 else "…"
+
+
+def _environment() -> dict[str, str]:
+    beneath = {name: value for name, value in dotenv_values(".env").items() if value is not None}
+    return {**beneath, **os.environ}
+
+
+def _read_toml(path: str) -> dict[str, object]:
+    try:
+        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: there is no such file (--config or IMPASTO_CONFIG).") from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path}: {error}.") from None
+
+
+def _check_names(environment: Mapping[str, str], table: Mapping[str, object], path: str | None) -> None:
+    for variable, why in _REFUSED.items():
+        if environment.get(variable):
+            raise ConfigError(f"{variable}: {why}.")
+    variables = {setting.variable for setting in SETTINGS} | {f"{s.variable}_FILE" for s in SETTINGS if s.secret}
+    known = variables | NOT_YET.keys() | _ELSEWHERE | {"IMPASTO_SECRET_FILE"}
+    for variable in environment:
+        if variable.startswith(PREFIX) and variable not in known:
+            raise ConfigError(f"{variable}: there is no such setting.{_meant(variable, known)}")
+    names = {setting.name for setting in SETTINGS}
+    for name in table:
+        if name not in names:
+            raise ConfigError(f"{path}: there is no setting {name}.{_meant(name, names | set(OPERATOR_TABLES))}")
+
+
+def _meant(name: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f" Did you mean {close[0]}?" if close else ""
+
+
+def _value_of(
+    setting: Setting, flags: Mapping[str, object], environment: Mapping[str, str], table: Mapping[str, object],
+    path: str | None,
+) -> tuple[object, str]:  # fmt: skip
+    if flags.get(setting.name) is not None:
+        return _read(setting, str(flags[setting.name]), f"--{setting.name}"), f"--{setting.name}"
+    found = _with_file_variant(environment, setting.variable) if setting.secret else None
+    if found is None and environment.get(setting.variable):
+        found = (setting.variable, environment[setting.variable])
+    if found:
+        return _read(setting, found[1], found[0]), found[0]
+    if setting.name in table:
+        value = table[setting.name]
+        text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+        return _read(setting, text, f"{path}: {setting.name}"), str(path)
+    return setting.default, "default"
+
+
+def _read(setting: Setting, text: str, source: str) -> object:
+    try:
+        return setting.read(text)
+    except ValueError:
+        said = "" if setting.secret else f' "{text}"'
+        raise ConfigError(f"{source}:{said} is not possible. It takes {setting.takes}.") from None
+
+
+def _with_file_variant(environment: Mapping[str, str], variable: str) -> tuple[str, str] | None:
+    if environment.get(variable):
+        return variable, environment[variable]
+    path = environment.get(f"{variable}_FILE")
+    if not path:
+        return None
+    try:
+        secret = Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{variable}_FILE: {path} cannot be read: {error}.") from None
+    if not secret:
+        raise ConfigError(f"{variable}_FILE: {path} is empty.")
+    return f"{variable}_FILE", secret
