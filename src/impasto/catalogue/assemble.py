@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from impasto.catalogue.catalogue import Catalogue
-from impasto.catalogue.entries import NAME, Dimensions, dimensions_of, model_of, price_of, provider_of
+from impasto.catalogue.dimensions import Dimensions, dimensions_of
+from impasto.catalogue.entries import NAME, model_of, price_of, provider_of
 from impasto.catalogue.schema import (
     OperatorTables,
     Place,
@@ -120,7 +121,10 @@ def _change_each(
 
 
 def _with_price(model: Model, table: object, place: Place) -> Model:
-    return replace(model, price=price_of(read_table(table, PriceTable, place), place))
+    price = price_of(read_table(table, PriceTable, place), place)
+    if model.images and not model.images.tokens_per_image:
+        raise place.wrong("this model's entry has no tokens_per_image, so a price per token prices no picture.")
+    return replace(model, price=price)
 
 
 def _with_retirement(model: Model, table: object, place: Place) -> Model:

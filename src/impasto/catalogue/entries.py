@@ -5,13 +5,11 @@ not take, a price that is no amount); what it says of other entries is checked b
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
-from typing import get_args
 
+from impasto.catalogue.dimensions import Dimensions, dimensions_for
 from impasto.catalogue.schema import (
-    AspectRatio,
-    ImageSize,
     ModelTable,
     Place,
     PriceTable,
@@ -22,17 +20,11 @@ from impasto.catalogue.schema import (
 from impasto.domain.model import ImageLimits, Lifecycle, Model, Provider
 from impasto.domain.pricing import Price
 
-Dimensions = Mapping[str, Mapping[str, tuple[int, int]]]
-
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]*(/[A-Za-z0-9][A-Za-z0-9._:-]*)*")
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*")
 _ADDRESS = re.compile(r"https?://[^\s/?#@]+(/[^\s?#]*[^\s?#/])?")
 _HEADER = re.compile(r"[A-Za-z0-9-]+")
 _AMOUNT = re.compile(r"[0-9]{1,6}(\.[0-9]{1,12})?")
-_PIXELS = re.compile(r"([1-9][0-9]{1,4})x([1-9][0-9]{1,4})")
-
-# Models round to multiples of 8 or 16 pixels; the widest measured is 4 % off its ratio (1:8 as 352x2928).
-_RATIO_TOLERANCE = 0.05
 
 _ONLY_FOR_PICTURES = (
     "aspect_ratios",
@@ -142,37 +134,6 @@ def price_of(table: PriceTable, place: Place) -> Price:
     )
 
 
-def dimensions_of(raw: object, place: Place) -> dict[str, dict[str, tuple[int, int]]]:
-    """The table `size -> ratio -> "1376x768"` as numbers. Raises `CatalogueError`."""
-    return {
-        size: {
-            ratio: _pixels_of(written, ratio, place.at(size, ratio))
-            for ratio, written in _known_items(row, get_args(AspectRatio), "an aspect ratio", place.at(size))
-        }
-        for size, row in _known_items(raw, get_args(ImageSize), "an image size", place)
-    }
-
-
-def _known_items(raw: object, known: tuple[str, ...], what: str, place: Place) -> Iterator[tuple[str, object]]:
-    if not isinstance(raw, Mapping):
-        raise place.wrong("expected a table.")
-    for key, value in raw.items():
-        if key not in known:
-            raise place.at(key).wrong(f"expected {what}.{meant(key, known)} Known are {', '.join(known)}.")
-        yield key, value
-
-
-def _pixels_of(written: object, ratio: str, place: Place) -> tuple[int, int]:
-    found = _PIXELS.fullmatch(written) if isinstance(written, str) else None
-    if found is None:
-        raise place.wrong('expected width and height in pixels, such as "1376x768".')
-    width, height = int(found[1]), int(found[2])
-    wide, high = map(float, ratio.split(":"))
-    if abs(width * high / (height * wide) - 1) > _RATIO_TOLERANCE:
-        raise place.wrong(f"{written} is not {ratio}.")
-    return width, height
-
-
 def _image_limits_of(table: ModelTable, shared: Mapping[str, Dimensions], place: Place) -> ImageLimits | None:
     if "image" not in table.output:
         for key in _ONLY_FOR_PICTURES:
@@ -182,18 +143,20 @@ def _image_limits_of(table: ModelTable, shared: Mapping[str, Dimensions], place:
     for key in _NEEDED_FOR_PICTURES:
         if getattr(table, key) is None:
             raise place.wrong(f'"{key}" is missing: the output has "image".')
-    ratios, sizes = table.aspect_ratios or (), table.image_sizes or ()
+    sizes = table.image_sizes or ()
     if table.default_image_size not in sizes:
         raise place.at("default_image_size").wrong(f"expected one of image_sizes: {', '.join(sizes)}.")
+    if table.drafts and table.max_images_per_call is None:
+        raise place.wrong('"max_images_per_call" is missing: each draft is billed, so the most must be known.')
     return ImageLimits(
-        aspect_ratios=ratios,
+        aspect_ratios=table.aspect_ratios or (),
         image_sizes=sizes,
         default_image_size=str(table.default_image_size),
         sends_image_size=table.sends_image_size is not False,
         drafts=table.drafts is True,
         max_images_per_call=table.max_images_per_call or 1,
         reserve_other_tokens=table.reserve_other_tokens or 0,
-        dimensions=_dimensions_for(table, ratios, sizes, shared, place),
+        dimensions=dimensions_for(table, shared, place),
         tokens_per_image=_tokens_per_image(table, sizes, place.at("tokens_per_image")),
     )
 
@@ -207,34 +170,6 @@ def _tokens_per_image(table: ModelTable, sizes: tuple[str, ...], place: Place) -
         if size not in tokens and (tokens or table.price):
             raise place.wrong(f'"{size}" is missing: a picture of each size is reserved for by its tokens.')
     return {size: tokens[size] for size in sizes if size in tokens}
-
-
-def _dimensions_for(
-    table: ModelTable, ratios: tuple[str, ...], sizes: tuple[str, ...], shared: Mapping[str, Dimensions], place: Place
-) -> dict[str, dict[str, tuple[int, int]]]:
-    tables: list[Dimensions] = []
-    for name in table.dimensions_from or ():
-        if name not in shared:
-            known = ", ".join(shared) or "none"
-            raise place.at("dimensions_from").wrong(
-                f'there is no [dimensions."{name}"].{meant(name, shared)} Known: {known}.'
-            )
-        tables.append(shared[name])
-    own = dimensions_of(table.dimensions or {}, place.at("dimensions"))
-    for size, row in own.items():
-        if size not in sizes:
-            raise place.at("dimensions", size).wrong(f"not among this model's image_sizes: {', '.join(sizes)}.")
-        for ratio in row:
-            if ratio not in ratios:
-                raise place.at("dimensions", size, ratio).wrong(
-                    f"not among this model's aspect_ratios: {', '.join(ratios)}."
-                )
-    tables.append(own)
-    merged: dict[str, dict[str, tuple[int, int]]] = {}
-    for size in sizes:
-        row = {ratio: pixels for one in tables for ratio, pixels in one.get(size, {}).items()}
-        merged[size] = {ratio: row[ratio] for ratio in ratios if ratio in row}
-    return merged
 
 
 def _check_said_once(words: tuple[str, ...], place: Place) -> None:

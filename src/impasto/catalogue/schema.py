@@ -181,6 +181,12 @@ _COMPLAINT = re.compile(r"(?P<what>.*?)(?: - at `\$(?P<path>[^`]*)`)?", re.DOTAL
 _UNKNOWN_KEY = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
 _MISSING_KEY = re.compile(r"Object missing required field `(.*)`")
 _WRONG_KIND = re.compile(r"Expected `([a-z| ]+)`, got `([a-z]+)`")
+_PLAIN_COMPLAINTS = (
+    (re.compile(r"Invalid RFC3339 encoded date"), "expected a date such as 2026-11-22"),
+    (re.compile(r"Expected `(?:str|array)` of length >= 1"), "must not be empty"),
+    (re.compile(r"Expected `int` >= (\d+)"), r"expected a whole number, \1 or more"),
+    (re.compile(r"Expected `int` <= (\d+)"), r"expected a whole number, \1 or less"),
+)
 _KINDS = {
     "str": "text in quotes",
     "int": "a whole number",
@@ -212,7 +218,9 @@ def _in_our_words(complaint: str, raw: object, kind: type[_Table], place: Place)
             return place.wrong(f'expected text; quote it: "{value}".')
         wanted = " or ".join(_KINDS.get(word, word) for word in found[1].split(" | ") if word != "null")
         return place.wrong(f"expected {wanted}.")
-    return place.wrong(f"{what.replace('`', '')}.")
+    for pattern, words in _PLAIN_COMPLAINTS:
+        what = pattern.sub(words, what)
+    return place.wrong(f"{what}.")
 
 
 def _value_at(raw: object, keys: list[str]) -> object:
