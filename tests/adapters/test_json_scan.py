@@ -101,10 +101,11 @@ def test_a_piece_without_escapes_is_handed_on_without_a_copy() -> None:
         (rb"\ud83c\udfa8", "🎨".encode()),
         (rb"\ud83cA\udfa8", "\ufffdA\ufffd".encode()),
         (rb"\ud83c\ud83c\udfa8\n", "\ufffd🎨\n".encode()),
+        (rb"\udbff\udfff\uDBFF\uDFFF", "\U0010ffff\U0010ffff".encode()),
         (rb"\ud83c", "\ufffd".encode()),
         ("é\\u00e9\u4e2d".encode(), "éé\u4e2d".encode()),
         (b"\xff\xfe\\/\xff", b"\xff\xfe/\xff"),
-        (b"a\nb\\nc", b"a\nb\nc"),
+        (b"a\nb\\nc\nd", b"a\nb\nc\nd"),
     ],
 )
 def test_streamed_pieces_are_what_the_string_means_however_it_is_cut(wire: bytes, meant: bytes) -> None:
@@ -140,6 +141,8 @@ def test_keys_are_unescaped_and_a_repeated_key_comes_twice() -> None:
         (b'{"a": 1,}', "at byte 8: expected a key"),
         (b'{"a": 1 "b": 2}', "at byte 8: expected a comma or }"),
         (b"[1 2]", "at byte 3: expected a comma or ]"),
+        (b"[1\v]", "at byte 2: expected a comma or ]"),
+        (b"[\xa01]", "at byte 1: expected a value or ]"),
         (b"[1}", "at byte 2: expected a comma or ]"),
         (b"[,", "at byte 1: expected a value or ]"),
         (b"[1,]", "at byte 3: expected a value"),

@@ -83,6 +83,7 @@ _FITS = {
 
 _LITERALS = {b"true": True, b"false": False, b"null": None}
 _MARK = re.compile(rb"[^ \t\n\r]")
+_SHORT_TEXT = re.compile(rb'[ !#-\[\]-~]{0,64}(?=")')
 _WORD = re.compile(rb"[-+.0-9A-Za-z]*")
 _NUMBER = re.compile(rb"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 
@@ -108,8 +109,8 @@ class JsonScanner:
     """Turns the bytes of one JSON document, however they are cut, into tokens.
 
     A string is streamed when the innermost object key above it is one of `streamed_keys`, also through arrays. Other
-    strings may take `max_token_bytes` as they stand on the wire, keys and numbers 4 KiB; containers nest `max_depth`
-    deep. `feed` and `finish` raise `JsonError`, after which the scanner is of no more use.
+    strings may take `max_token_bytes` (at least 64) as they stand on the wire, keys and numbers 4 KiB; containers nest
+    `max_depth` deep. `feed` and `finish` raise `JsonError`, after which the scanner is of no more use.
     """
 
     def __init__(
@@ -117,7 +118,8 @@ class JsonScanner:
     ) -> None:
         self._streamed_keys = frozenset(streamed_keys)
         self._max_depth = max_depth
-        self._max_bytes = {"key": min(_MAX_KEY_BYTES, max_token_bytes), "value": max_token_bytes}
+        self._max_token_bytes = max_token_bytes
+        self._max_key_bytes = min(_MAX_KEY_BYTES, max_token_bytes)
         self._max_word_bytes = min(_MAX_WORD_BYTES, max_token_bytes)
         self._expected = _VALUE
         self._path: list[str | int] = []
@@ -158,7 +160,7 @@ class JsonScanner:
             raise self._error(at)
         match mark:
             case b'"':
-                self._begin_string(at)
+                return self._begin_string(data, at)
             case b"{" | b"[":
                 self._begin_container(at, mark)
             case b"}" | b"]":
@@ -211,14 +213,19 @@ class JsonScanner:
         self._end_value()
         return end
 
-    def _begin_string(self, at: int) -> None:
+    def _begin_string(self, data: bytes, at: int) -> int:
         self._string_position = self._position + at
+        self._string_path = tuple(self._path)
         if self._expected in _KEYS:
             self._string = "key"
-            return
-        self._string_path = tuple(self._path)
-        key = next((step for step in reversed(self._path) if isinstance(step, str)), None)
-        self._string = "streamed" if key in self._streamed_keys else "value"
+        else:
+            self._string = "streamed" if _innermost_key(self._path) in self._streamed_keys else "value"
+        # Nearly all strings are short, plain and here as a whole; this spares them the long way.
+        short = _SHORT_TEXT.match(data, at + 1)
+        if short is None or self._string == "streamed":
+            return at + 1
+        self._end_text(short[0].decode())
+        return short.end() + 1
 
     def _scan_string(self, data: bytes, at: int) -> int:
         quote = data.find(b'"', at)
@@ -236,34 +243,23 @@ class JsonScanner:
         return end + 1 if last else len(data)
 
     def _take_string(self, piece: bytes, is_escaped: bool, last: bool) -> None:
-        if self._string == "streamed":
-            if piece or last:
-                piece = _ESCAPED_RUN.sub(_unescaped, piece) if is_escaped else piece
-                self._tokens.append(StringPiece(self._string_path, piece, last))
-        else:
+        if self._string != "streamed":
             self._hold_text(piece)
+            if last:
+                self._end_text(self._whole_text())
+            return
+        if piece or last:
+            piece = _ESCAPED_RUN.sub(_unescaped, piece) if is_escaped else piece
+            self._tokens.append(StringPiece(self._string_path, piece, last))
         if last:
-            self._end_string()
+            self._string = None
+            self._end_value()
 
     def _hold_text(self, piece: bytes) -> None:
-        bound = self._max_bytes[self._string or "value"]
+        bound = self._max_key_bytes if self._string == "key" else self._max_token_bytes
         if len(self._text) + len(piece) > bound:
-            raise JsonError(
-                f"Not JSON we take at byte {self._string_position}: expected at most {bound} bytes of text."
-            )
+            raise self._error(self._string_position - self._position, f"at most {bound} bytes of text")
         self._text += piece
-
-    def _end_string(self) -> None:
-        match self._string:
-            case "key":
-                self._path[-1] = self._whole_text()
-                self._expected = _COLON
-            case "value":
-                self._tokens.append(Value(self._string_path, self._whole_text()))
-                self._end_value()
-            case _:
-                self._end_value()
-        self._string = None
 
     def _whole_text(self) -> str:
         raw, self._text = self._text, bytearray()
@@ -271,11 +267,27 @@ class JsonScanner:
             text = json.loads('"' + raw.decode() + '"')
         except ValueError:
             expected = "text in UTF-8 without control characters"
-            raise JsonError(f"Not JSON at byte {self._string_position}: expected {expected}.") from None
+            raise self._error(self._string_position - self._position, expected) from None
         return _of_whole_characters(text)
+
+    def _end_text(self, text: str) -> None:
+        if self._string == "key":
+            self._path[-1] = text
+            self._expected = _COLON
+        else:
+            self._tokens.append(Value(self._string_path, text))
+            self._end_value()
+        self._string = None
 
     def _error(self, at: int, expected: str = "") -> JsonError:
         return JsonError(f"Not JSON at byte {self._position + at}: expected {expected or self._expected}.")
+
+
+def _innermost_key(path: list[str | int]) -> str | None:
+    for step in reversed(path):
+        if isinstance(step, str):
+            return step
+    return None
 
 
 def _number_of(word: bytes) -> int | float | None:
