@@ -46,7 +46,7 @@ def decode_photo(data: bytes) -> Pixels:
 def _unpacked(data: bytes) -> Array:
     try:
         flags = cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION
-        picture = cast(Array | None, cv2.imdecode(np.frombuffer(data, np.uint8), flags))
+        picture = cast("Array | None", cv2.imdecode(np.frombuffer(data, np.uint8), flags))
     except cv2.error:
         picture = None
     if picture is None or picture.size == 0:
@@ -64,7 +64,7 @@ def _on_white(picture: Array) -> Pixels:
         laid = (picture[:, :, :-1] * alpha + 255 * (255 - alpha) + 127) // 255
         picture, channels = laid.astype(np.uint8), channels - 1
     conversion = cv2.COLOR_GRAY2RGB if channels == 1 else cv2.COLOR_BGR2RGB
-    return cast(Pixels, cv2.cvtColor(np.ascontiguousarray(picture), conversion))
+    return cast("Pixels", cv2.cvtColor(np.ascontiguousarray(picture), conversion))
 
 
 # Exif orientation, 1 to 8: how the stored picture is to be turned.

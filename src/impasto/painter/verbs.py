@@ -78,8 +78,9 @@ AXES = {
 }
 TURNS = {"left": "-90", "counterclockwise": "-90", "anticlockwise": "-90", "right": "90", "clockwise": "90"}
 
-_LIKE = "(?: (?:painting|painted|paint|style|styled|look|effect|art|artwork|sketch|drawing|illustration|filter|version))*"
-_THE = "(?:(?:the|a|some|any|all|its|light|heavy|gentle|soft|falling) )*"
+_LIKE = (
+    "(?: (?:painting|painted|paint|style|styled|look|effect|art|artwork|sketch|drawing|illustration|filter|version))*"
+)
 
 
 def _verb(
@@ -97,7 +98,7 @@ VERBS: tuple[Verb, ...] = (
     _verb(
         "rotate",
         Kind.SHAPE,
-        r"rotat(?:e|ed|ing|ion)|turn (?:it |this |the |photo |image |picture )*(?=(?:by )?-?\d+ ?(?:degrees?|°))",
+        r"rotat(?:e|ed|ing|ion)|turn(?: (?:it|this|the|photo|image|picture))*(?= (?:by )?-?\d+ (?:degrees?|°))",
         options=TURNS,
         option="90",
     ),
@@ -108,7 +109,8 @@ VERBS: tuple[Verb, ...] = (
     _verb(
         "oil",
         Kind.STYLE,
-        f"oils?(?: on canvas| painting| painted| paints?| style)+{_LIKE}|in oils?|impasto{_LIKE}|impressionis[mt](?:ic)?{_LIKE}",
+        f"oils?(?: on canvas| painting| painted| paints?| style)+{_LIKE}|in oils?"
+        f"|(?:impasto|impressionis[mt](?:ic)?){_LIKE}",
     ),
     _verb("oil", Kind.STYLE, f"(?:vincent )?van gogh(?: s)?{_LIKE}", option="swirling"),
     _verb("coloured pencil", Kind.STYLE, f"colou?red pencils?{_LIKE}|colou?r pencils?{_LIKE}|crayons?{_LIKE}"),
@@ -117,8 +119,8 @@ VERBS: tuple[Verb, ...] = (
     _verb(
         "ink",
         Kind.STYLE,
-        f"(?:pen and )?ink (?:drawing|sketch|illustration|style|art|painting){_LIKE}|(?:pen and|black|india|in) ink{_LIKE}"
-        f"|line (?:art|drawing){_LIKE}|engraving{_LIKE}|etching{_LIKE}",
+        f"(?:pen and )?ink (?:drawing|sketch|illustration|style|art|painting){_LIKE}"
+        f"|(?:(?:pen and|black|india|in) ink|line (?:art|drawing)|engraving|etching){_LIKE}",
     ),
     _verb("cartoon", Kind.STYLE, f"(?:cartoon(?:s|ish|ify)?|comics?(?: book)?|anime|cel shad(?:ed|ing)){_LIKE}"),
     _verb("pastel", Kind.STYLE, f"(?:soft |chalk |oil )?pastels?{_LIKE}|chalk{_LIKE}"),
@@ -127,20 +129,24 @@ VERBS: tuple[Verb, ...] = (
     _verb("pixel art", Kind.STYLE, f"pixel(?:ated?|lated?|ize|ise|ized|ised)?{_LIKE}|8 ?bit{_LIKE}|retro game{_LIKE}"),
     _verb("noir", Kind.STYLE, f"(?:film )?noir{_LIKE}"),
     _verb("sepia", Kind.STYLE, f"sepia(?: toned?)?{_LIKE}"),
-    _verb("vintage", Kind.STYLE, f"(?:vintage|retro|old fashioned|polaroid)(?: (?:photo|film|postcard|poster))*{_LIKE}"),
+    _verb(
+        "vintage", Kind.STYLE, f"(?:vintage|retro|old fashioned|polaroid)(?: (?:photo|film|postcard|poster))*{_LIKE}"
+    ),
     _verb(
         "night",
         Kind.STYLE,
-        "(?:at|by|into|to|as) (?:the )?night(?: ?time)?|night ?time|night (?:scene|version)|moonli(?:t|ght)|day to night",
+        "(?:at|by|into|to|as) (?:the )?night(?: ?time)?|night ?time|night (?:scene|version)|moonli(?:t|ght)"
+        "|day to night",
     ),
     _verb("sunset", Kind.STYLE, "sun ?(?:set|rise)|golden hour|at (?:dusk|dawn)|dusk|dawn|evening light"),
-    _verb("snow", Kind.STYLE, f"{_THE}snow(?:y|ing|fall|flakes|storm)?|blizzard|winter(?:y| scene)?"),
-    _verb("rain", Kind.STYLE, f"{_THE}rain(?:y|ing|fall|drops|storm)?"),
-    _verb("fog", Kind.STYLE, f"{_THE}(?:fog(?:gy)?|mist(?:y)?|haz[ey])"),
+    _verb("snow", Kind.STYLE, "snow(?:y|ing|fall|flakes|storm)?|blizzard|winter(?:y| scene)?"),
+    _verb("rain", Kind.STYLE, "rain(?:y|ing|fall|drops|storm)?"),
+    _verb("fog", Kind.STYLE, "(?:fog(?:gy)?|mist(?:y)?|haz[ey])"),
     _verb(
         "grayscale",
         Kind.TONE,
-        "black and white|b ?& ?w|bw|gr[ae]y ?scale|mono ?chrome|(?:remove|without|drop) (?:the |all |any )*colou?rs?"
+        "black (?:and|&) white|b & w|bw|gr[ae]y ?scale|mono ?chrome"
+        "|(?:remove|without|drop) (?:the |all |any )*colou?rs?"
         "|(?:fully |completely )desaturated?",
     ),
     _verb("invert", Kind.TONE, "invert(?:ed)?(?: (?:the )?colou?rs)?|(?:photo )?negative"),
@@ -159,13 +165,15 @@ VERBS: tuple[Verb, ...] = (
     _verb("tint", Kind.TONE, "tint(?:ed)?|colou?r (?:cast|wash)|duotone", options=COLOURS, option="blue"),
     _verb("vignette", Kind.TONE, "vignett(?:e|ed|ing)|dark(?:er|en)? (?:the )?(?:edges|corners)"),
     _verb("enlarge", Kind.TONE, "up ?scal(?:e|ed|ing)|enlarged?|bigger|larger|higher resolution|super resolution"),
-    _verb("border", Kind.FRAME, "borders?|frame[ds]?|framing|passepartout|matte", options=FRAME_COLOURS, option="white"),
+    _verb(
+        "border", Kind.FRAME, "borders?|frame[ds]?|framing|passepartout|matte", options=FRAME_COLOURS, option="white"
+    ),
 )
 
 CAN_DO = (
-    "It can repaint a photo (watercolor, oil painting, pencil or coloured pencil, charcoal, ink drawing, cartoon, pastel, "
-    "pop art, halftone, pixel art), change its mood (noir, sepia, vintage, night, sunset, snow, rain, fog), its light and "
-    "colour (brighter or darker, contrast, saturation, warmer or cooler, hue, a colour tint, grayscale, invert, vignette), "
-    "its focus (blur, sharpen, smooth, upscale) and its frame (crop, rotate, flip, border), and join several photos "
-    "(side by side, stacked, collage, blend)."
+    "It can repaint a photo (watercolor, oil painting, pencil or coloured pencil, charcoal, ink drawing, cartoon, "
+    "pastel, pop art, halftone, pixel art), change its mood (noir, sepia, vintage, night, sunset, snow, rain, fog), "
+    "its light and colour (brighter or darker, contrast, saturation, warmer or cooler, hue, a colour tint, grayscale, "
+    "invert, vignette), its focus (blur, sharpen, smooth, upscale) and its frame (crop, rotate, flip, border), and "
+    "join several photos (side by side, stacked, collage, blend)."
 )
