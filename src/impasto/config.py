@@ -131,9 +131,18 @@ class Settings:
         return None
 
 
-def load_settings(flags: Mapping[str, object] | None = None, *, config: str | None = None) -> Settings:
-    """Read every source. `flags` are settings by name, `None` where a flag was not given. Raises `ConfigError`."""
-    environment = _environment()
+def load_settings(
+    flags: Mapping[str, object] | None = None,
+    *,
+    config: str | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Settings:
+    """Read every source. Raises `ConfigError`.
+
+    `flags` are settings by name, `None` where a flag was not given. `environment` stands in for
+    the process's own and `.env`.
+    """
+    environment = _environment() if environment is None else environment
     path = config or environment.get("IMPASTO_CONFIG")
     table = _read_toml(path) if path else {}
     tables = {name: table.pop(name) for name in OPERATOR_TABLES if name in table}

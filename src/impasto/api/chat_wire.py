@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Annotated, Literal, cast
+from typing import Annotated, cast
 
 import msgspec
 from msgspec import Meta, Raw, Struct
@@ -21,7 +21,8 @@ from impasto.domain.model import Modality
 
 MAX_TEXT_BYTES = 1 << 20
 MAX_PARTS = 4096
-Shape = Literal["content", "images"]
+ROLES: dict[str, Role] = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant"}
+MODALITIES: tuple[Modality, ...] = ("text", "image")
 SHAPES: tuple[str, ...] = ("content", "images")
 _NOT_YET_SHAPES = ("both", "parts", "markdown")
 
@@ -62,7 +63,7 @@ class _Part(Struct):
 
 
 class _Message(Struct):
-    role: Literal["system", "developer", "user", "assistant", "tool", "function"]
+    role: str
     content: Raw = Raw(b"null")
     text: str | None = None
     images: list[_Part] | None = None
@@ -79,7 +80,7 @@ class _Fields(Struct):
     image_config: Raw = Raw(b"null")
     image_output: str | None = None
     image_delivery: str | None = None
-    modalities: list[Literal["text", "image", "audio"]] | None = None
+    modalities: list[str] | None = None
     stream: bool | None = None
     n: int | None = None
     max_cost: Decimal | None = None
@@ -202,12 +203,14 @@ def _shape(fields: _Fields) -> str | None:
     return fields.image_output
 
 
-def _modalities(asked: list[Literal["text", "image", "audio"]] | None) -> tuple[Modality, ...]:
-    if asked and "audio" in asked:
-        raise Failure(
-            Code.UNSUPPORTED, "modalities asks for audio, which no model here makes. It takes text and image.",
-            param="modalities",
-        )  # fmt: skip
+def _modalities(asked: list[str] | None) -> tuple[Modality, ...]:
+    for modality in asked or ():
+        if modality not in MODALITIES:
+            raise Failure(
+                Code.INVALID_VALUE,
+                f'modalities "{modality[:40]}" is not possible. It takes {listed(MODALITIES)}.',
+                param="modalities",
+            )
     return tuple(dict.fromkeys(cast("list[Modality]", asked or [])))
 
 
@@ -242,13 +245,13 @@ def _sampling(fields: _Fields) -> Sampling:
 def _messages(messages: list[_Message]) -> Iterable[Message]:
     for index, message in enumerate(messages):
         where = f"messages[{index}]"
-        if message.role in ("tool", "function"):
+        role = ROLES.get(message.role)
+        if role is None:
             raise Failure(
-                Code.UNSUPPORTED,
-                f'{where}.role "{message.role}" is not supported. It takes system, developer, user and assistant.',
+                Code.INVALID_VALUE,
+                f'{where}.role "{message.role[:40]}" is not possible. It takes {listed(tuple(ROLES))}.',
                 param=f"{where}.role",
             )
-        role = cast("Role", "system" if message.role == "developer" else message.role)
         yield Message(role, _message_parts(message, where))
 
 

@@ -72,9 +72,7 @@ def resources_of(gateway: Gateway) -> tuple[Resource, ...]:
 
 def asgi_app(gateway: Gateway, lifespan: Lifespan[Any] | None = None) -> Access:
     """The whole surface as one ASGI app."""
-    routes = [
-        Route(resource.path, resource.endpoint, methods=[resource.method]) for resource in resources_of(gateway)
-    ]
+    routes = [Route(resource.path, resource.endpoint, methods=[resource.method]) for resource in resources_of(gateway)]
     # A redirect of a POST loses its body in some clients: a trailing slash is simply another address.
     app: ASGIApp = Router(routes, redirect_slashes=False, lifespan=lifespan)
     if gateway.cors_origins:

@@ -55,7 +55,7 @@ def _replacement_of(model: Model, request: ChatRequest, catalogue: Catalogue) ->
     if lifecycle.on_retired != "serve" or lifecycle.replaced_by is None:
         return None
     replacement = catalogue.find(lifecycle.replaced_by)
-    if replacement is None:
+    if replacement is None or replacement.wire_name == model.wire_name:
         return None
     try:
         check_request(replacement, request)

@@ -5,6 +5,7 @@ texts shown name the field, the value and the choices; they never hold a key, an
 address that was resolved, or bytes of a picture.
 """
 
+from collections.abc import Sequence
 from enum import StrEnum
 
 
@@ -76,7 +77,7 @@ class Failure(Exception):
         self.retry_after_seconds = retry_after_seconds
 
 
-def listed(choices: "tuple[str, ...] | list[str]") -> str:
+def listed(choices: Sequence[str]) -> str:
     """The choices as a sentence shows them: `1:1, 16:9 and 9:16`."""
     if len(choices) < 2:
         return "".join(choices) or "none"
