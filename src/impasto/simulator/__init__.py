@@ -1,0 +1,1 @@
+"""A provider to test against: speaks Google's Gemini API, strictly, and misbehaves on demand."""
