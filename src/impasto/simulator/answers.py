@@ -248,7 +248,7 @@ def events_of(answer: Answer) -> Iterator[Answer]:
     What is no ordinary answer (no candidate, no parts) is one event.
     """
     match answer:
-        case {"candidates": [{"content": {"parts": [*parts]}} as candidate]} if parts:
+        case {"candidates": [{"content": {"parts": [*parts]}} as candidate]} if parts and all(map(_is_ordinary, parts)):
             yield from _events(answer, candidate, parts)
         case _:
             yield answer
@@ -263,6 +263,10 @@ def _events(answer: Answer, candidate: dict[str, Any], parts: Sequence[Part]) ->
         yield {**answer, "candidates": [content], **({"usageMetadata": usage} if usage is not None else {})}
     ending = {"content": {"parts": [{"text": ""}], "role": "model"}}
     yield {**answer, "candidates": [{**candidate, **ending}]}
+
+
+def _is_ordinary(part: Part) -> bool:
+    return isinstance(part.get("text", ""), str)
 
 
 def _pieces(part: Part) -> Iterator[Part]:
