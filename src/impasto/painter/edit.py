@@ -11,8 +11,9 @@ from math import sqrt
 import cv2
 import numpy as np
 
-from impasto.painter.filters import frame, joining, light, tone, weather
+from impasto.painter.filters import frame, ink, joining, light, pencil, printing, tone, weather
 from impasto.painter.filters.border import border
+from impasto.painter.filters.oil import oil
 from impasto.painter.filters.order import Canvas, Filter, Order
 from impasto.painter.filters.surface import grain
 from impasto.painter.filters.watercolor import watercolor
@@ -41,8 +42,18 @@ SHAPES: dict[str, Callable[[Pixels, Order], Pixels]] = {
 }
 PAINTINGS: dict[str, Filter] = {
     "watercolor": watercolor,
+    "oil": oil,
+    "pencil": pencil.pencil,
+    "coloured pencil": pencil.coloured_pencil,
+    "charcoal": pencil.charcoal,
+    "pastel": pencil.pastel,
+    "ink": ink.ink,
+    "cartoon": ink.cartoon,
 }
 FILTERS: dict[str, Filter] = PAINTINGS | {
+    "pop art": printing.pop_art,
+    "halftone": printing.halftone,
+    "pixel art": printing.pixel_art,
     "noir": tone.noir,
     "sepia": tone.sepia,
     "vintage": tone.vintage,

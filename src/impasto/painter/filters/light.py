@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from impasto.painter.filters.order import Canvas, Order, Plane
-from impasto.painter.filters.raster import blurred, grid_of, luminance, mixed, ramp, saturated, unit_of
+from impasto.painter.filters.raster import blurred, grid_of, guided, luminance, mixed, ramp, saturated, unit_of
 from impasto.painter.filters.surface import clouds
 
 MOON = np.array([0.40, 0.56, 1.0], dtype=np.float32)
@@ -32,7 +32,16 @@ def sky_of(canvas: Canvas) -> Plane:
     candidate = light * (1.0 - ramp(texture, 0.012, 0.03))
     rows, _ = grid_of(canvas)
     high = 1.0 - ramp(cast("Plane", rows / np.float32(canvas.shape[0])), 0.55, 0.8)
-    return blurred(_from_the_top(cast("Plane", candidate * high)), 2.5 * unit)
+    found = _from_the_top(cast("Plane", candidate * high))
+    # Texture was measured over some pixels, so the mask stops short of edges: grown, then drawn back to them.
+    grown = cv2.dilate(found, np.ones((3, 3), np.uint8), iterations=max(1, round(9 * unit)))
+    return np.clip(guided(cast("Plane", grown) * high, luminance(canvas), 10 * unit, 0.002), 0, 1)
+
+
+def _clouds_in(sky: Plane, grey: Plane, scale: float) -> Plane:
+    """Local contrast of the sky against the sky alone, so that a dark roof throws no halo."""
+    mean = blurred(grey * sky, scale) / (blurred(sky, scale) + np.float32(0.02))
+    return cast("Plane", np.clip(grey - mean, -0.15, 0.2) * sky)
 
 
 def _from_the_top(candidate: Plane) -> Plane:
@@ -49,13 +58,13 @@ def night(canvas: Canvas, order: Order) -> Canvas:
     unit = unit_of(canvas)
     grey, sky = luminance(canvas), sky_of(canvas)
     drained = saturated(canvas, 0.45)
-    lit = (drained**1.7) * (MOON * 0.42) + np.array([0.008, 0.014, 0.04], dtype=np.float32)
+    lit = (drained**1.6) * (MOON * 0.68) + np.array([0.008, 0.014, 0.04], dtype=np.float32)
     rows, _ = grid_of(canvas)
     height = rows / np.float32(canvas.shape[0])
     deep = (
-        np.array([0.015, 0.03, 0.09], dtype=np.float32) + np.array([0.05, 0.09, 0.16], np.float32) * height[:, :, None]
+        np.array([0.03, 0.055, 0.15], dtype=np.float32) + np.array([0.09, 0.15, 0.24], np.float32) * height[:, :, None]
     )
-    structure = (grey - blurred(grey, 12 * unit))[:, :, None] * np.float32(0.12)
+    structure = _clouds_in(sky, grey, 16 * unit)[:, :, None] * np.float32(0.25)
     scene = mixed(lit, deep + structure + _stars(canvas.shape[:2], unit, order)[:, :, None], sky * 0.95)
     lamps = ramp(grey, 0.78, 0.98) * (1.0 - ramp(sky, 0.05, 0.3)) * ramp(grey - blurred(grey, 20 * unit), 0.08, 0.3)
     glow = lamps * 0.6 + blurred(lamps, 6 * unit) * 0.5 + blurred(lamps, 26 * unit) * 0.7
@@ -81,7 +90,7 @@ def sunset(canvas: Canvas, order: Order) -> Canvas:
     down = np.clip((rows / np.float32(canvas.shape[0])) / horizon, 0, 1).astype(np.float32)
     aglow = ZENITH + (HORIZON - ZENITH) * ramp(down, 0.1, 0.95)[:, :, None]
     drift = clouds(canvas.shape[:2], 240 * unit, order.chance("clouds"), 4) * 0.05 * (1 - down * 0.5)
-    clouded = aglow + (grey - blurred(grey, 40 * unit) + drift)[:, :, None] * np.array([0.9, 0.5, 0.4], np.float32)
+    clouded = aglow + (_clouds_in(sky, grey, 40 * unit) + drift)[:, :, None] * np.array([0.9, 0.5, 0.4], np.float32)
     shade = (1.0 - grey)[:, :, None] ** 2
     light = np.array([1.10, 0.80, 0.52], np.float32) * (1 - shade) + np.array([0.62, 0.56, 0.80], np.float32) * shade
     ground = (canvas**1.25) * light

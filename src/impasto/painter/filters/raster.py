@@ -70,6 +70,15 @@ def ramp(value: Plane, low: float, high: float) -> Plane:
     return cast("Plane", step * step * (3.0 - 2.0 * step))
 
 
+def guided(picture: Canvas, guide: Plane, radius: float, tolerance: float) -> Canvas:
+    """A plane smoothed within the guide's areas and sharp at its edges (the guided filter, He, Sun and Tang 2010)."""
+    mean, mean_guide = blurred(picture, radius), blurred(guide, radius)
+    together = blurred(picture * guide, radius) - mean * mean_guide
+    spread = blurred(guide * guide, radius) - mean_guide * mean_guide
+    slope = (together / (spread + tolerance)).astype(np.float32)
+    return blurred(slope, radius) * guide + blurred(mean - slope * mean_guide, radius)
+
+
 def mixed(first: Canvas, second: Canvas, share: Plane | float) -> Canvas:
     """`first` where the share is 0, `second` where it is 1."""
     if isinstance(share, np.ndarray) and first.ndim == 3:

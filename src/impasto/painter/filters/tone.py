@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from impasto.painter.filters.order import Canvas, Order, Plane
-from impasto.painter.filters.raster import blurred, grid_of, luminance, mixed, ramp, saturated, unit_of
+from impasto.painter.filters.raster import blurred, grid_of, guided, luminance, mixed, ramp, saturated, unit_of
 from impasto.painter.filters.surface import grain
 
 INKS: dict[str, tuple[float, float, float]] = {
@@ -145,17 +145,22 @@ def sharpen(canvas: Canvas, order: Order) -> Canvas:
 
 
 def smooth(canvas: Canvas, order: Order) -> Canvas:
-    """Noise averaged away on both sides of an edge, never across it (guided by the picture itself: He et al. 2010)."""
+    """Noise averaged away on both sides of an edge, never across it."""
     radius = 3.0 * order.amount * unit_of(canvas)
-    mean = blurred(canvas, radius)
-    variance = np.maximum(blurred(canvas * canvas, radius) - mean * mean, 0)
-    slope = cast("Canvas", variance / (variance + np.float32(0.004)))
-    return cast("Canvas", blurred(slope, radius) * canvas + blurred(mean * (1 - slope), radius))
+    return np.dstack([guided(channel, channel, radius, 0.004) for channel in np.moveaxis(canvas, 2, 0)])
 
 
 def enlarge(canvas: Canvas, order: Order) -> Canvas:
     """The pixels are added by the frame; here what was soft is made a little firmer."""
     return sharpen(canvas, Order(amount=0.6 * order.amount))
+
+
+def opened_tones(canvas: Canvas) -> Plane:
+    """Luminance with the whole range used and local contrast raised: what a draughtsman looks for."""
+    grey = luminance(canvas)
+    local = grey + (grey - blurred(grey, 24 * unit_of(canvas))) * np.float32(0.45)
+    low, high = np.percentile(local, (1, 97))
+    return cast("Plane", np.clip((local - low) / max(float(high - low), 0.1), 0, 1).astype(np.float32))
 
 
 def _grey(plane: Plane) -> Canvas:
