@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from hypothesis import given
+from hypothesis import strategies as st
 
 from impasto.domain.errors import Code, Failure
 from impasto.net.addresses import Addresses
@@ -442,6 +444,28 @@ async def test_refuses_a_url_before_anything_is_looked_up(url: str, reason: str)
 async def test_strangers_ports_are_few(port: int) -> None:
     images = fetcher(lookup=resolving(example=["93.184.215.14"]))
     assert f"leads to port {port}" in (await failure_of(images, f"http://example:{port}/")).message
+
+
+HOSTILE = st.text() | st.text("/:@[]%?#.0x7f①。-_;,|\u202e\u00ad\u200b", max_size=40)
+
+
+@given(scheme=st.sampled_from(["http://", "https://", "HTTP:", "//", ""]), rest=HOSTILE)
+async def test_any_text_is_refused_in_a_sentence(scheme: str, rest: str) -> None:
+    async def lookup(host: str, port: int) -> Sequence[str]:
+        return ["10.0.0.1"]
+
+    await failure_of(fetcher(lookup=lookup), scheme + rest)
+
+
+@given(rest=HOSTILE)
+async def test_any_redirect_is_refused_in_a_sentence(rest: str) -> None:
+    location = "//" + "".join(character for character in rest if character.isprintable())
+
+    async def lookup(host: str, port: int) -> Sequence[str]:
+        return ["10.0.0.1"]
+
+    async with serving(leading_to(location)) as server:
+        await failure_of(fetcher(server, lookup=lookup), server.url)
 
 
 # --- whose address it is ---
