@@ -98,6 +98,19 @@ async def test_reset_before_anything(simulator: GeminiSimulator, phase: Phase) -
     assert (simulator.calls[0].ended, simulator.calls[0].aborted) == (True, False)
 
 
+@pytest.mark.parametrize(("fault", "ending"), [(Reset(), "reset"), (Cut("none"), "end"), (Garbage(), "end")])
+def test_connections_end_alike_on_uvloop(fault: Fault, ending: str) -> None:
+    uvloop = pytest.importorskip("uvloop")
+
+    async def ended() -> tuple[str, bool]:
+        async with GeminiSimulator() as simulator:
+            simulator.next(fault)
+            _, how = await raw(simulator)
+            return how, simulator.calls[0].aborted
+
+    assert uvloop.run(ended()) == (ending, False)
+
+
 async def test_reset_after_headers(simulator: GeminiSimulator) -> None:
     simulator.next(Reset("after_headers"))
     received, ending = await raw(simulator)

@@ -130,10 +130,9 @@ async def _keep_alive(response: web.StreamResponse, reply: Reply, faults: Sequen
 
 
 def _transport_of(request: web.Request) -> asyncio.Transport:
-    transport = request.transport
-    if not isinstance(transport, asyncio.Transport):
+    if request.transport is None:
         raise ConnectionResetError("the caller has gone")
-    return transport
+    return request.transport
 
 
 async def _reset(request: web.Request) -> NoReturn:

@@ -126,9 +126,29 @@ MODELS = (
         searches=True,
         input_image_tokens=1120,
     ),
-    # These two think as well, but with a budget in place of a level, and keep it out of their counts here.
-    SimulatedModel(name="gemini-2.5-flash", thinks=True, searches=True, max_output_tokens=65536),
-    SimulatedModel(name="gemini-2.5-pro", thinks=True, searches=True, max_output_tokens=65536),
+    SimulatedModel(
+        name="gemini-3.8-flash",
+        thinks=True,
+        thought_tokens={"": 60, "low": 20, "medium": 60, "high": 240},
+        searches=True,
+        max_output_tokens=65536,
+    ),
+    SimulatedModel(
+        name="gemini-3.5-flash",
+        also=("gemini-3.5-flash-lite", "gemini-3.1-flash-lite"),
+        thinks=True,
+        thought_tokens={"": 60, "minimal": 0, "low": 20, "medium": 60, "high": 240},
+        searches=True,
+        max_output_tokens=65536,
+    ),
+    # These think as well, but with a budget in place of a level.
+    SimulatedModel(
+        name="gemini-2.5-flash",
+        also=("gemini-2.5-flash-lite", "gemini-2.5-pro"),
+        thinks=True,
+        searches=True,
+        max_output_tokens=65536,
+    ),
 )
 
 RETIRED = frozenset(

@@ -202,7 +202,10 @@ class GeminiSimulator:
             return await deliver(request, reply, faults)
         except BrokenOff:
             return web.Response()
-        except (asyncio.CancelledError, ConnectionError):
+        except ConnectionError:
+            self._note(call, aborted=True)
+            return web.Response()
+        except asyncio.CancelledError:
             self._note(call, aborted=True)
             raise
         finally:
