@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from impasto.domain.errors import Code, Failure
@@ -450,6 +450,8 @@ HOSTILE = st.text() | st.text("/:@[]%?#.0x7f①。-_;,|\u202e\u00ad\u200b", max_
 
 
 @given(scheme=st.sampled_from(["http://", "https://", "HTTP:", "//", ""]), rest=HOSTILE)
+@example(scheme="http://", rest="[]@")
+@example(scheme="http://", rest="[:]#¡")
 async def test_any_text_is_refused_in_a_sentence(scheme: str, rest: str) -> None:
     async def lookup(host: str, port: int) -> Sequence[str]:
         return ["10.0.0.1"]
@@ -458,6 +460,7 @@ async def test_any_text_is_refused_in_a_sentence(scheme: str, rest: str) -> None
 
 
 @given(rest=HOSTILE)
+@example(rest="[]@")
 async def test_any_redirect_is_refused_in_a_sentence(rest: str) -> None:
     location = "//" + "".join(character for character in rest if character.isprintable())
 

@@ -10,6 +10,7 @@ import re
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from enum import StrEnum
+from ipaddress import IPv6Address
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -32,7 +33,10 @@ _BUSY = frozenset({408, 429, 500, 502, 503, 504})
 
 # Parsers disagree about these, or drop them in silence.
 _FORBIDDEN_CHARACTER = re.compile(r"[\x00-\x20\x7f-\xa0\\\s\ud800-\udfff]")
-_HOST = re.compile(r"[0-9a-z._:-]+", re.ASCII)
+_NAME_OR_IPV4 = re.compile(r"[0-9a-z._-]+", re.ASCII)
+
+# yarl raises an IndexError for "http://[]@".
+_NOT_A_URL = (ValueError, IndexError)
 
 _HEADERS = {"User-Agent": "impasto", "Accept": "image/*", "Accept-Encoding": "identity"}
 
@@ -175,14 +179,14 @@ def _target(text: str, only: frozenset[str] | None) -> URL:
     try:
         normal = URL(text)
         verbatim = URL(text, encoded=True)
-    except ValueError as error:
+    except _NOT_A_URL as error:
         raise _Refusal("it is not a valid URL") from error
     host = normal.raw_host or ""
     if normal.scheme not in ("http", "https"):
         raise _Refusal("only http and https URLs and base64 data URLs are taken")
     if "@" in verbatim.raw_authority:
         raise _Refusal("it holds a user name or a password, which are not sent")
-    if not _HOST.fullmatch(host):
+    if not _NAME_OR_IPV4.fullmatch(host) and not _is_ipv6(host):
         raise _Refusal("its host is neither a name nor an address")
     if only is not None and normal_name(host) not in only:
         raise _Refusal("it leads to a host that its provider is not known to use", logged=host)
@@ -197,6 +201,13 @@ def _target(text: str, only: frozenset[str] | None) -> URL:
     )
 
 
+def _is_ipv6(host: str) -> bool:
+    try:
+        return not IPv6Address(host).scope_id
+    except ValueError:
+        return False
+
+
 def _check_text(text: str) -> None:
     if len(text) > MAX_URL_CHARACTERS:
         raise _Refusal(f"its URL is longer than {MAX_URL_CHARACTERS} characters")
@@ -208,7 +219,7 @@ def _joined(base: URL, location: str) -> str:
     _check_text(location)
     try:
         return str(base.join(URL(location, encoded=True)))
-    except ValueError as error:
+    except _NOT_A_URL as error:
         raise _Refusal("it redirects to what is not a valid URL") from error
 
 
