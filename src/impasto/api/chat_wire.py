@@ -1,11 +1,8 @@
 """The body of a chat completion request, as callers send it.
 
-Rule: a picture inside the body is never copied: it travels as a view of the one buffer.
-What cannot be honoured is refused by name; what is merely unknown is reported back.
+Rule: what cannot be honoured is refused by name; what is merely unknown is reported back.
 """
 
-import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Annotated, cast
@@ -13,18 +10,18 @@ from typing import Annotated, cast
 import msgspec
 from msgspec import Meta, Raw, Struct
 
-from impasto.api.picture_wire import parse_picture, parse_picture_url
-from impasto.domain.chat import ChatRequest, ImageLink, ImagePart, Message, Role, Sampling, TextPart
+from impasto.api.json_errors import not_json, wrong_shape
+from impasto.api.message_wire import MessageBody, parse_messages
+from impasto.domain.chat import ChatRequest, Sampling
 from impasto.domain.errors import Code, Failure, listed
 from impasto.domain.image import ImageConfig
 from impasto.domain.model import Modality
 
-MAX_TEXT_BYTES = 1 << 20
-MAX_PARTS = 4096
-ROLES: dict[str, Role] = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant"}
 MODALITIES: tuple[Modality, ...] = ("text", "image")
 SHAPES: tuple[str, ...] = ("content", "images")
 _NOT_YET_SHAPES = ("both", "parts", "markdown")
+MAX_COST_DIGITS = 40
+MAX_IGNORED = 50
 
 INERT_FIELDS = frozenset(
     {"user", "metadata", "store", "session_id", "tags", "safety_identifier", "prompt_cache_key", "stream_options"}
@@ -41,32 +38,9 @@ REFUSED_FIELDS = frozenset(
 )  # fmt: skip
 """Fields that would change the answer and that no part of this gateway honours."""
 
-_EMPTY_VALUES = frozenset({b"null", b"false", b"[]", b"{}", b'""', b'"auto"', b'"none"', b'"default"'})
-_HARMLESS = {"response_format": re.compile(rb'\{\s*"type"\s*:\s*"text"\s*\}')}
-
-
-class _ImageUrl(Struct):
-    url: Raw
-
-
-class _File(Struct):
-    file_id: str | None = None
-    file_data: Raw = Raw(b"null")
-
-
-class _Part(Struct):
-    type: str
-    text: str | None = None
-    refusal: str | None = None
-    image_url: _ImageUrl | str | None = None
-    file: _File | None = None
-
-
-class _Message(Struct):
-    role: str
-    content: Raw = Raw(b"null")
-    text: str | None = None
-    images: list[_Part] | None = None
+_EMPTY_VALUES: tuple[object, ...] = (None, False, [], {}, "", "auto", "none", "default")
+_HARMLESS_VALUES: dict[str, object] = {"response_format": {"type": "text"}, "thinking": {"type": "disabled"}}
+_LONGEST_HARMLESS = 100
 
 
 class _ImageConfig(Struct, forbid_unknown_fields=True):
@@ -76,7 +50,7 @@ class _ImageConfig(Struct, forbid_unknown_fields=True):
 
 class _Fields(Struct):
     model: str
-    messages: Annotated[list[_Message], Meta(min_length=1)]
+    messages: Annotated[list[MessageBody], Meta(min_length=1)]
     image_config: Raw = Raw(b"null")
     image_output: str | None = None
     image_delivery: str | None = None
@@ -102,8 +76,6 @@ class _KnownFields(_Fields, forbid_unknown_fields=True):
 _known_fields = msgspec.json.Decoder(_KnownFields)
 _fields = msgspec.json.Decoder(_Fields)
 _field_names = msgspec.json.Decoder(dict[str, Raw])
-_parts = msgspec.json.Decoder(list[_Part])
-_text = msgspec.json.Decoder(str)
 _image_config = msgspec.json.Decoder(_ImageConfig | None)
 
 
@@ -117,18 +89,26 @@ class ChatBody:
 
 
 def parse_chat_body(body: bytes | bytearray) -> ChatBody:
-    """Read a request's body. Raises 400 or 422, naming the field, the value and the choices."""
+    """Read a request's body. Raises 400, 413, 415 or 422, naming the field, the value and the choices."""
+    try:
+        return _parse(body)
+    except msgspec.ValidationError as error:
+        raise wrong_shape(error) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        # Strings are only decoded where they are read, so bytes that are no UTF-8 may show late.
+        raise not_json(error) from None
+
+
+def _parse(body: bytes | bytearray) -> ChatBody:
     fields, ignored = _decode(body)
     _check_form(fields)
-    messages = tuple(_messages(fields.messages))
-    _check_text_size(messages)
     request = ChatRequest(
         model=fields.model,
-        messages=messages,
+        messages=parse_messages(fields.messages),
         image_config=_parse_image_config(fields.image_config),
         sampling=_sampling(fields),
         modalities=_modalities(fields.modalities),
-        max_cost=fields.max_cost,
+        max_cost=_max_cost(fields.max_cost),
     )
     return ChatBody(request, _shape(fields), ignored)
 
@@ -138,40 +118,23 @@ def _decode(body: bytes | bytearray) -> tuple[_Fields, tuple[str, ...]]:
         return _known_fields.decode(body), ()
     except msgspec.ValidationError:
         pass  # an unknown field, or a wrong shape: the second look tells which
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise _not_json(error) from None
-    try:
-        values = _field_names.decode(body)
-        fields = _fields.decode(body)
-    except msgspec.ValidationError as error:
-        raise _wrong_shape(error) from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise _not_json(error) from None
+    fields = _fields.decode(body)
+    values = _field_names.decode(body)
     unknown = values.keys() - set(_Fields.__struct_fields__)
     for name in sorted(unknown & REFUSED_FIELDS):
-        _check_harmless(name, bytes(values[name]))
-    return fields, tuple(sorted(unknown - REFUSED_FIELDS - INERT_FIELDS))
+        _check_harmless(name, values[name])
+    ignored = sorted(name[:100] for name in unknown - REFUSED_FIELDS - INERT_FIELDS)
+    return fields, tuple(ignored[:MAX_IGNORED])
 
 
-def _check_harmless(name: str, value: bytes) -> None:
-    harmless = _HARMLESS.get(name)
-    if value in _EMPTY_VALUES or (harmless and harmless.fullmatch(value)):
-        return
+def _check_harmless(name: str, value: Raw) -> None:
+    if len(memoryview(value)) <= _LONGEST_HARMLESS:
+        said = msgspec.json.decode(value)
+        if said in _EMPTY_VALUES or (name in _HARMLESS_VALUES and said == _HARMLESS_VALUES[name]):
+            return
     raise Failure(
         Code.UNSUPPORTED, f"{name} is not supported here. Leave it out; nothing is dropped in silence.", param=name
     )
-
-
-def _not_json(error: Exception) -> Failure:
-    return Failure(Code.INVALID_JSON, f"The body is not valid JSON: {error}.")
-
-
-def _wrong_shape(error: msgspec.ValidationError) -> Failure:
-    """msgspec says "Expected `str`, got `int` - at `$.messages[0].role`"; callers know fields, not `$`."""
-    what, _, place = str(error).partition(" - at ")
-    where = place.strip("`").removeprefix("$").removeprefix(".")
-    what = what.replace("`", "")
-    return Failure(Code.INVALID_BODY, f"{where or 'The body'}: {what}.", param=where or None)
 
 
 def _check_form(fields: _Fields) -> None:
@@ -214,125 +177,38 @@ def _modalities(asked: list[str] | None) -> tuple[Modality, ...]:
     return tuple(dict.fromkeys(cast("list[Modality]", asked or [])))
 
 
+def _max_cost(asked: Decimal | None) -> Decimal | None:
+    """msgspec reads "NaN" and 1e-999999 as decimals too; neither is money, and the one cannot be compared."""
+    if asked is None:
+        return None
+    if asked.is_finite() and asked >= 0 and len(asked.as_tuple().digits) + abs(asked.adjusted()) <= MAX_COST_DIGITS:
+        return asked
+    raise Failure(
+        Code.INVALID_VALUE,
+        "max_cost is no sum of money. It takes US dollars, from 0 up, such as 0.05.",
+        param="max_cost",
+    )
+
+
 def _parse_image_config(raw: Raw) -> ImageConfig:
     try:
         config = _image_config.decode(raw)
     except msgspec.ValidationError as error:
-        what, _, place = str(error).partition(" - at ")
-        where = "image_config" + place.strip("`").removeprefix("$")
-        raise Failure(
-            Code.INVALID_BODY,
-            f"{where}: {what.replace('`', '')}. image_config takes aspect_ratio and image_size, both strings.",
-            param=where,
-        ) from None
+        advice = " image_config takes aspect_ratio and image_size, both strings."
+        raise wrong_shape(error, "image_config", advice) from None
     return ImageConfig(config.aspect_ratio, config.image_size) if config else ImageConfig()
 
 
 def _sampling(fields: _Fields) -> Sampling:
     stop = (fields.stop,) if isinstance(fields.stop, str) else fields.stop
+    most = [asked for asked in (fields.max_tokens, fields.max_completion_tokens) if asked is not None]
     return Sampling(
         temperature=fields.temperature,
         top_p=fields.top_p,
-        max_tokens=fields.max_completion_tokens if fields.max_tokens is None else fields.max_tokens,
+        max_tokens=min(most, default=None),
         seed=fields.seed,
         stop=tuple(stop) if stop else None,
         presence_penalty=fields.presence_penalty,
         frequency_penalty=fields.frequency_penalty,
         reasoning_effort=fields.reasoning_effort,
     )
-
-
-def _messages(messages: list[_Message]) -> Iterable[Message]:
-    for index, message in enumerate(messages):
-        where = f"messages[{index}]"
-        role = ROLES.get(message.role)
-        if role is None:
-            raise Failure(
-                Code.INVALID_VALUE,
-                f'{where}.role "{message.role[:40]}" is not possible. It takes {listed(tuple(ROLES))}.',
-                param=f"{where}.role",
-            )
-        yield Message(role, _message_parts(message, where))
-
-
-def _message_parts(message: _Message, where: str) -> tuple[TextPart | ImagePart | ImageLink, ...]:
-    parts = _content_parts(message.content, f"{where}.content")
-    if message.text:
-        # An earlier answer in the shape `content`: its words are beside its picture.
-        parts = [TextPart(message.text), *parts]
-    if message.images:
-        # An earlier answer may hold the same picture in `content` and in `images`: it counts once.
-        parts = [part for part in parts if isinstance(part, TextPart)]
-        parts += _parse_parts(message.images, f"{where}.images")
-    return tuple(parts)
-
-
-def _content_parts(content: Raw, where: str) -> list[TextPart | ImagePart | ImageLink]:
-    view = memoryview(content)
-    if bytes(view[:5]) == b"null":
-        return []
-    if bytes(view[:1]) == b"[":
-        try:
-            parts = _parts.decode(content)
-        except msgspec.ValidationError as error:
-            raise _wrong_part(error, where) from None
-        return _parse_parts(parts, where)
-    if bytes(view[:12]).replace(b"\\", b"").startswith(b'"data:image'):
-        return [parse_picture_url(content, where)]
-    try:
-        text = _text.decode(content)
-    except msgspec.ValidationError as error:
-        raise _wrong_part(error, where) from None
-    return [TextPart(text)] if text else []
-
-
-def _wrong_part(error: msgspec.ValidationError, where: str) -> Failure:
-    what, _, place = str(error).partition(" - at ")
-    where += place.strip("`").removeprefix("$")
-    return Failure(Code.INVALID_BODY, f"{where}: {what.replace('`', '')}.", param=where)
-
-
-def _parse_parts(parts: list[_Part], where: str) -> list[TextPart | ImagePart | ImageLink]:
-    if len(parts) > MAX_PARTS:
-        raise Failure(Code.INVALID_VALUE, f"{where} has {len(parts)} parts. It takes at most {MAX_PARTS}.", param=where)
-    return [_parse_part(part, f"{where}[{index}]") for index, part in enumerate(parts)]
-
-
-def _parse_part(part: _Part, where: str) -> TextPart | ImagePart | ImageLink:
-    match part:
-        case _Part(type="text" | "input_text" | "output_text", text=str(text)):
-            return TextPart(text)
-        case _Part(type="refusal", refusal=str(refusal)):
-            return TextPart(refusal)
-        case _Part(type="image_url", image_url=_ImageUrl(url=url)):
-            return parse_picture_url(url, f"{where}.image_url.url")
-        case _Part(type="image_url", image_url=str(url)):
-            return parse_picture_url(Raw(msgspec.json.encode(url)), f"{where}.image_url")
-        case _Part(type="file", file=_File(file_id=None, file_data=data)) if bytes(memoryview(data)[:5]) != b"null":
-            return parse_picture(data, f"{where}.file.file_data")
-        case _Part(type="file", file=_File(file_id=str(file_id))) if file_id.startswith(("http://", "https://")):
-            return ImageLink(file_id, f"{where}.file.file_id")
-        case _Part(type="file", file=_File(file_id=str())):
-            raise Failure(
-                Code.UNSUPPORTED,
-                f"{where}.file.file_id names an upload, which this gateway does not keep yet. Send the picture as "
-                "image_url with a data URL or an http(s) URL.",
-                param=f"{where}.file.file_id",
-            )
-        case _Part(type="text" | "refusal" | "image_url" | "file" as kind):
-            raise Failure(Code.INVALID_BODY, f"{where}: a part of type {kind} has a field {kind}.", param=where)
-    raise Failure(
-        Code.UNSUPPORTED,
-        f'{where}.type "{part.type[:40]}" is not supported. It takes text, image_url and file.',
-        param=f"{where}.type",
-    )
-
-
-def _check_text_size(messages: tuple[Message, ...]) -> None:
-    size = sum(len(part.text) for message in messages for part in message.parts if isinstance(part, TextPart))
-    if size > MAX_TEXT_BYTES:
-        raise Failure(
-            Code.BODY_TOO_LARGE,
-            f"messages hold {size} characters of text. They take at most {MAX_TEXT_BYTES}; pictures do not count.",
-            param="messages",
-        )
