@@ -1,7 +1,7 @@
 """Answerers that play a script: events in their order, and a failure where one stands."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 
 from impasto.domain.chat import ModelCall
@@ -28,7 +28,7 @@ class FakeAnswerers:
         if self.not_ready is not None:
             raise self.not_ready
 
-    async def answer(self, call: ModelCall) -> AsyncIterator[Event]:
+    async def answer(self, call: ModelCall) -> AsyncGenerator[Event, None]:
         self.calls.append(call)
         for step in self.by_model.get(call.model.id, self.script):
             await asyncio.sleep(0)

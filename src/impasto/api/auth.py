@@ -1,14 +1,41 @@
 """Who is calling, and may they?
 
-Rule: the decision takes the bearer token and the route's own scope, and nothing from
-the address.
+Rule: the decision takes the key that was sent and the route's own scope, and nothing from
+the address. Every route stands behind its guard; an endpoint cannot forget it.
 """
 
-from starlette.datastructures import Headers
+from dataclasses import dataclass
 
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Send
+from starlette.types import Scope as Connection
+
+from impasto.api.access import note
 from impasto.completions.ports import KeyStore
 from impasto.domain.errors import Code, Failure
 from impasto.domain.keys import Scope, VirtualKey
+
+
+@dataclass(frozen=True, slots=True)
+class Guarded:
+    """ASGI middleware around one endpoint: nobody without a key for `scope` comes past it."""
+
+    endpoint: ASGIApp
+    scope: Scope
+    keys: KeyStore
+
+    async def __call__(self, connection: Connection, receive: Receive, send: Send) -> None:
+        if self.scope != "public":
+            key = authenticate(Headers(scope=connection), self.keys, self.scope)
+            connection["impasto.key"] = key
+            note(connection, key=key.name)
+        await self.endpoint(connection, receive, send)
+
+
+def caller_of(connection: Connection) -> VirtualKey:
+    """The key that came past the guard."""
+    key: VirtualKey = connection["impasto.key"]
+    return key
 
 
 def authenticate(headers: Headers, keys: KeyStore, scope: Scope) -> VirtualKey:

@@ -17,7 +17,7 @@ class CallerLeftError(ConnectionError):
 async def read_body(scope: Scope, receive: Receive, max_bytes: int) -> bytearray:
     """The whole body. Raises 413 for more than `max_bytes`."""
     declared = Headers(scope=scope).get("content-length", "0")
-    if declared.isdigit() and int(declared) > max_bytes:
+    if declared.isdecimal() and int(declared[:20]) > max_bytes:
         raise _too_large(max_bytes)
     body = bytearray()
     while True:

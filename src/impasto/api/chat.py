@@ -6,19 +6,17 @@ then on it can only be sent.
 
 from dataclasses import dataclass
 
-from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
 from impasto import __version__
-from impasto.api.access import note
-from impasto.api.auth import authenticate
+from impasto.api.access import name_generation, note
+from impasto.api.auth import caller_of
 from impasto.api.body import read_body
-from impasto.api.chat_answer import RenderedAnswer, cost_header, decimal_text, render_answer
+from impasto.api.chat_answer import RenderedAnswer, render_answer
 from impasto.api.chat_wire import parse_chat_body
-from impasto.completions.answer import Completion
+from impasto.api.money import decimal_text
+from impasto.completions.answer import Bill, Completion
 from impasto.completions.create import Completions
-from impasto.completions.ports import KeyStore
-from impasto.domain.keys import VirtualKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,37 +24,30 @@ class ChatCompletions:
     """The endpoint as a bare ASGI app. `default_shape` is the answer's where neither request nor key names one."""
 
     completions: Completions
-    keys: KeyStore
     max_body_bytes: int
     default_shape: str
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        key = authenticate(Headers(scope=scope), self.keys, "generate")
-        completion_id = f"chatcmpl-{scope['impasto.new_id']()}"
-        note(scope, key=key.name, generation=completion_id)
+        completion_id = name_generation(scope)
         body = parse_chat_body(await read_body(scope, receive, self.max_body_bytes))
         note(scope, model=body.request.model[:100])
         completion = await self.completions.create(body.request, id=completion_id)
         try:
             _note_completion(scope, completion)
-            shape = self._shape(body.shape, key)
+            shape = body.shape or caller_of(scope).image_output or self.default_shape
             answer = render_answer(completion, shape=shape, ignored=body.ignored, version=__version__)
-            await _send(answer, send)
+            await _send(answer, completion.bill, send)
         finally:
             completion.spool.close()
 
-    def _shape(self, asked: str | None, key: VirtualKey) -> str:
-        return asked or key.image_output or self.default_shape
 
-
-async def _send(answer: RenderedAnswer, send: Send) -> None:
+async def _send(answer: RenderedAnswer, bill: Bill, send: Send) -> None:
     headers = [
         (b"content-type", b"application/json"),
         (b"content-length", str(answer.content_length).encode()),
     ]
-    cost = cost_header(answer.completion.bill)
-    if cost is not None:
-        headers.append((b"x-impasto-cost", cost.encode()))
+    if bill.cost is not None:
+        headers.append((b"x-impasto-cost", decimal_text(bill.cost).encode()))
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     for piece in answer:
         await send({"type": "http.response.body", "body": piece, "more_body": True})

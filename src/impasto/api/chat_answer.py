@@ -7,20 +7,19 @@ sent, and its length is known before.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from decimal import Decimal
 
 import msgspec
 import pybase64
+from msgspec import Raw
 
-from impasto.completions.answer import Bill, Completion, Picture
+from impasto.api.money import json_number
+from impasto.completions.answer import Completion, Picture
 from impasto.domain.events import FinishReason
 from impasto.domain.image import ImageConfig
 from impasto.domain.usage import Usage
 
 PIECE_BYTES = 192 << 10
 """Decoded bytes read at a time; a multiple of three, so that pieces of base64 join without padding between."""
-
-_encoder = msgspec.json.Encoder(decimal_format="number")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +49,7 @@ class RenderedAnswer:
 def render_answer(completion: Completion, *, shape: str, ignored: tuple[str, ...], version: str) -> RenderedAnswer:
     """The body of the answer in `shape`, `content` or `images`."""
     results = completion.results
-    slots = _Slots(completion.id, results)
-    body = {
+    body: dict[str, object] = {
         "id": completion.id,
         "object": "chat.completion",
         "created": completion.created,
@@ -61,14 +59,14 @@ def render_answer(completion: Completion, *, shape: str, ignored: tuple[str, ...
         "choices": [
             {
                 "index": 0,
-                "message": _message(completion, slots, shape),
+                "message": _message(completion, shape),
                 "logprobs": None,
                 "finish_reason": completion.finish.reason,
                 "native_finish_reason": completion.finish.native,
             }
         ],
         "usage": usage_body(completion.bill.usage),
-        "cost": completion.bill.cost,
+        "cost": json_number(completion.bill.cost),
         "cost_status": completion.bill.status,
         "applied": [_applied(completion, picture) for picture in results],
     }
@@ -78,7 +76,7 @@ def render_answer(completion: Completion, *, shape: str, ignored: tuple[str, ...
         body[completion.served_by.provider.id] = completion.facts
     if ignored:
         body["ignored"] = ignored
-    return RenderedAnswer(completion, slots.fill(_encoder.encode(body)))
+    return RenderedAnswer(completion, _filled(msgspec.json.encode(body), results))
 
 
 def usage_body(usage: Usage) -> dict[str, object]:
@@ -100,56 +98,34 @@ def usage_body(usage: Usage) -> dict[str, object]:
     }
 
 
-def cost_header(bill: Bill) -> str | None:
-    """The cost as a header says it: US dollars, nothing where it is unknown."""
-    return None if bill.cost is None else decimal_text(bill.cost)
-
-
-def decimal_text(value: Decimal) -> str:
-    """`0.0685615`, never `6.85615E-2`."""
-    text = f"{value:f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
-
-
-class _Slots:
-    """Stands a mark in the JSON for each picture's base64, and puts the picture there afterwards.
-
-    The mark holds the completion's random id, which no words of a model can know.
-    """
-
-    def __init__(self, completion_id: str, pictures: tuple[Picture, ...]) -> None:
-        self._mark = f"<picture {completion_id} ".encode()
-        self._completion_id = completion_id
-        self._pictures = pictures
-
-    def data_url(self, index: int) -> str:
-        return f"data:{self._pictures[index].media_type};base64,<picture {self._completion_id} {index:04}>"
-
-    def fill(self, body: bytes) -> tuple[bytes | Picture, ...]:
-        first, *rest = body.split(self._mark)
-        pieces: list[bytes | Picture] = [first]
-        for piece in rest:
-            pieces += [self._pictures[int(piece[:4])], piece[5:]]
-        return tuple(pieces)
-
-
-def _message(completion: Completion, slots: _Slots, shape: str) -> dict[str, object]:
-    results, text = completion.results, completion.text
-    message: dict[str, object] = {"role": "assistant", "content": text, "refusal": None}
+def _message(completion: Completion, shape: str) -> dict[str, object]:
+    words, slots = completion.text, [_slot(index, picture) for index, picture in enumerate(completion.results)]
+    message: dict[str, object] = {"role": "assistant", "content": words, "refusal": None}
     if completion.finish.reason is FinishReason.CONTENT_FILTER:
-        message["content"] = text or None
-        message["refusal"] = completion.finish.explanation or (
-            f"{completion.served_by.provider.name} refused this request ({completion.finish.native})."
-        )
-    if results and shape == "content":
-        message["content"] = slots.data_url(len(results) - 1)
-        message["text"] = text
-    elif results:
-        message["content"] = text
-        message["images"] = [
-            {"type": "image_url", "image_url": {"url": slots.data_url(index)}} for index in range(len(results))
-        ]
+        message |= _refusal(completion)
+    if slots and shape == "content":
+        message |= {"content": slots[-1], "text": words}
+    elif slots:
+        message["content"] = words
+        message["images"] = [{"type": "image_url", "image_url": {"url": slot}} for slot in slots]
     return message
+
+
+def _refusal(completion: Completion) -> dict[str, object]:
+    words, finish = completion.text, completion.finish
+    ours = f"{completion.served_by.provider.name} refused this request ({finish.native})."
+    refused: dict[str, object] = {"content": None, "refusal": finish.explanation or words or ours}
+    return refused | {"text": words} if words else refused
+
+
+def _slot(index: int, picture: Picture) -> Raw:
+    """A data URL with a gap for its base64. JSON writes a NUL in words as \\u0000, so this one is nobody's words."""
+    return Raw(f'"data:{picture.media_type};base64,\0{index}\0"'.encode())
+
+
+def _filled(body: bytes, pictures: tuple[Picture, ...]) -> tuple[bytes | Picture, ...]:
+    pieces = body.split(b"\0")
+    return tuple(pictures[int(piece)] if place % 2 else piece for place, piece in enumerate(pieces))
 
 
 def _applied(completion: Completion, picture: Picture) -> dict[str, object]:

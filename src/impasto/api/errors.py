@@ -5,6 +5,7 @@ repeat by themselves are told not to wherever money may have been spent or a rep
 """
 
 import msgspec
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from impasto.domain.errors import Code, Failure
@@ -59,10 +60,21 @@ def error_response(failure: Failure) -> Response:
         headers["x-should-retry"] = "false"
     if failure.retry_after_seconds is not None:
         headers["Retry-After"] = str(failure.retry_after_seconds)
-    if status == 413:
-        # The rest of the body is not read, so the connection cannot carry another request.
-        headers["Connection"] = "close"
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     body = msgspec.json.encode({"error": error, "detail": failure.message})
     return Response(body, status_code=status, headers=headers, media_type="application/json")
+
+
+def no_route_response(error: HTTPException, method: str, path: str) -> Response:
+    """The answer to an address or a method that does not exist."""
+    response = error_response(_no_route(error.status_code, method, path[:100]))
+    response.headers.update(error.headers or {})  # Allow, which a 405 owes (RFC 9110, 15.5.6)
+    return response
+
+
+def _no_route(status: int, method: str, path: str) -> Failure:
+    if status == 405:
+        return Failure(Code.METHOD_NOT_ALLOWED, f"{method} is not possible at {path}.")
+    message = f"There is nothing at {path}. Completions are at POST /v3/chat/completions."
+    return Failure(Code.NOT_FOUND, message)

@@ -12,14 +12,12 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from impasto.api.errors import error_response
+from impasto.api.money import json_number
 from impasto.catalogue.catalogue import Catalogue
 from impasto.catalogue.image_config_schema import image_config_schema
 from impasto.domain.errors import Code, Failure, listed
 from impasto.domain.model import Lifecycle, Model
 from impasto.domain.pricing import Price
-
-_encoder = msgspec.json.Encoder(decimal_format="number")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +37,7 @@ class ModelList:
         if model is None:
             nearest = self.catalogue.nearest(name)
             advice = f" Did you mean {listed(nearest)}?" if nearest else ""
-            return error_response(Failure(Code.MODEL_NOT_FOUND, f'There is no model "{name[:100]}".{advice}'))
+            raise Failure(Code.MODEL_NOT_FOUND, f'There is no model "{name[:100]}".{advice}')
         return _json(self._body(model))
 
     def _body(self, model: Model) -> dict[str, object]:
@@ -80,12 +78,12 @@ def _pricing(price: Price | None) -> dict[str, object] | None:
     million = 1_000_000
     return {
         "unit": "US dollars per million tokens",
-        "input": price.input,
-        "input_image": price.input if price.input_image is None else price.input_image,
-        "output_text": price.output_text,
-        "output_image": price.output_image,
-        "input_cost_per_token": price.input / million,
-        "output_cost_per_token": None if price.output_text is None else price.output_text / million,
+        "input": json_number(price.input),
+        "input_image": json_number(price.input if price.input_image is None else price.input_image),
+        "output_text": json_number(price.output_text),
+        "output_image": json_number(price.output_image),
+        "input_cost_per_token": json_number(price.input / million),
+        "output_cost_per_token": json_number(None if price.output_text is None else price.output_text / million),
         "checked": price.checked,
         "source": price.source,
     }
@@ -106,4 +104,4 @@ def _seconds(day: date | None) -> int:
 
 
 def _json(body: object) -> Response:
-    return Response(_encoder.encode(body), media_type="application/json")
+    return Response(msgspec.json.encode(body), media_type="application/json")
