@@ -6,6 +6,7 @@ import click
 
 from impasto.app import access_of, load_operators_catalogue
 from impasto.cli.settings import config_option, settings_for
+from impasto.cli.table import print_table
 from impasto.config import SETTINGS, ConfigError, Settings, masked, shown
 
 
@@ -28,15 +29,7 @@ def show(as_json: bool, config: str | None) -> None:
     if as_json:
         click.echo(json.dumps(rows, indent=2))
         return
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("setting", "value", "from", "meaning"):
-        table.add_column(heading, overflow="fold")
-    for row in rows:
-        table.add_row(*row.values())
-    Console().print(table, markup=False)
+    print_table(("setting", "value", "from", "meaning"), [tuple(row.values()) for row in rows])
 
 
 @command.command("check")

@@ -71,8 +71,6 @@ def examine(config: str | None = None) -> Iterator[Finding]:
 
 def _python() -> Finding:
     version = ".".join(map(str, sys.version_info[:3]))
-    if sys.version_info < (3, 11):
-        return Finding("bad", f"Python {version} is too old. Install Python 3.11 or later.")
     return Finding("good", f"Python {version}.")
 
 

@@ -7,6 +7,7 @@ import click
 
 from impasto.app import access_of, available_of, load_operators_catalogue
 from impasto.cli.settings import config_option, settings_for
+from impasto.cli.table import print_table
 from impasto.completions.settle import tokens_per_picture
 from impasto.config import ConfigError
 from impasto.domain.image import ImageConfig
@@ -31,24 +32,16 @@ def command(everything: bool, as_json: bool, config: str | None) -> None:
     if as_json:
         click.echo(json.dumps([_facts(model, available) for model in models], indent=2))
         return
-    _print_table(models, available)
+    print_table(("model", "sizes", "ratios", "a picture", "ready"), [_row(model, available) for model in models])
 
 
-def _print_table(models: list[Model], available: dict[str, bool]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("model", "sizes", "ratios", "a picture", "ready"):
-        table.add_column(heading, overflow="fold")
-    for model in models:
-        ready = "yes" if available[model.provider.id] else f"set {', '.join(model.provider.key_env[:1]) or '-'}"
-        if model.lifecycle.retired:
-            ready += f", retired {model.lifecycle.retired}"
-        sizes = " ".join(model.images.image_sizes) if model.images else "text only"
-        ratios = str(len(model.images.aspect_ratios)) if model.images else "-"
-        table.add_row(model.id, sizes, ratios, _prices(model), ready)
-    Console().print(table)
+def _row(model: Model, available: dict[str, bool]) -> tuple[str, ...]:
+    ready = "yes" if available[model.provider.id] else f"set {', '.join(model.provider.key_env[:1]) or '-'}"
+    if model.lifecycle.retired:
+        ready += f", retired {model.lifecycle.retired}"
+    sizes = " ".join(model.images.image_sizes) if model.images else "text only"
+    ratios = str(len(model.images.aspect_ratios)) if model.images else "-"
+    return model.id, sizes, ratios, _prices(model), ready
 
 
 def _prices(model: Model) -> str:

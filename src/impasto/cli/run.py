@@ -77,7 +77,9 @@ def _check_spending(name: str, settings: Settings, *, paid: bool) -> None:
     most = most_it_can_cost(model, request, CONFIG)
     most_text = "an unknown amount" if most is None else f"at most ${most:.4f}"
     if not paid:
-        raise click.ClickException(f"{name} would cost {most_text}. Say make run MODEL={name} PAID=1 to spend it.")
+        raise click.ClickException(
+            f"{name} would cost {most_text}. To spend it: impasto run -m {name} --paid, or make run MODEL={name} PAID=1."
+        )
     click.echo(f"{name} costs {most_text} for this picture.")
 
 
