@@ -9,6 +9,7 @@ Sources: https://ai.google.dev/api/generate-content and the models of google-gen
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from urllib.parse import quote
 
 import msgspec
@@ -54,8 +55,8 @@ def _body(call: ModelCall) -> Iterable[Buffer]:
         )
     yield b'{"contents":['
     for index, turn in enumerate(turns):
-        yield b"," if index else b""
-        yield b'{"role":"model","parts":[' if turn.role == "assistant" else b'{"role":"user","parts":['
+        role = b"model" if turn.role == "assistant" else b"user"
+        yield (b"," if index else b"") + b'{"role":"' + role + b'","parts":['
         yield from _parts(turn)
         yield b"]}"
     yield b"]"
@@ -69,12 +70,12 @@ def _body(call: ModelCall) -> Iterable[Buffer]:
 
 def _parts(turn: Turn) -> Iterable[Buffer]:
     for index, part in enumerate(turn.parts):
-        yield b"," if index else b""
+        comma = b"," if index else b""
         match part:
             case TextPart(text):
-                yield msgspec.json.encode({"text": text})
+                yield comma + msgspec.json.encode({"text": text})
             case ImagePart(base64, media_type):
-                yield b'{"inlineData":{"mimeType":"' + media_type.encode() + b'","data":"'
+                yield comma + b'{"inlineData":{"mimeType":"' + media_type.encode() + b'","data":"'
                 yield base64
                 yield b'"}}'
 
@@ -92,10 +93,18 @@ def _split_system(call: ModelCall) -> tuple[list[str], list[Turn]]:
     turns = [turn for turn in turns if turn.parts]
     if call.model.signatures:
         turns = _without_model_turns(turns)
-    if system and not call.model.system_messages and turns:
-        turns[0] = Turn(turns[0].role, (TextPart("\n\n".join(system)), *turns[0].parts))
-        system = []
+    if system and turns and not call.model.system_messages:
+        return [], _with_instructions(TextPart("\n\n".join(system)), turns)
     return system, turns
+
+
+def _with_instructions(instructions: TextPart, turns: Sequence[Turn]) -> list[Turn]:
+    """The turns with `instructions` before the first words of the user."""
+    first = next((index for index, turn in enumerate(turns) if turn.role == "user"), None)
+    if first is None:
+        return [Turn("user", (instructions,)), *turns]
+    with_them = Turn("user", (instructions, *turns[first].parts))
+    return [*turns[:first], with_them, *turns[first + 1 :]]
 
 
 def _without_empty_words(turn: Turn) -> Turn:
@@ -154,19 +163,23 @@ def _sampling(sampling: Sampling) -> dict[str, object]:
 class _Error(msgspec.Struct):
     """google.rpc.Status. `details` are google.rpc.ErrorInfo, RetryInfo, QuotaFailure and others."""
 
-    message: str = ""
-    status: str = ""
-    details: list[dict[str, object]] = []
+    message: str | None = ""
+    status: str | None = ""
+    details: list[dict[str, object]] | None = None
+
+    @property
+    def text(self) -> str:
+        return (self.message or "").strip()
 
     def detail(self, kind: str, key: str) -> str:
-        for detail in self.details:
+        for detail in self.details or ():
             if str(detail.get("@type", "")).endswith(kind):
                 return str(detail.get(key, ""))
         return ""
 
     @property
     def first_line(self) -> str:
-        return self.message.strip().partition("\n")[0][:300]
+        return self.text.partition("\n")[0][:300]
 
 
 class _ErrorBody(msgspec.Struct):
@@ -176,7 +189,7 @@ class _ErrorBody(msgspec.Struct):
 _error_body = msgspec.json.Decoder(_ErrorBody | list[_ErrorBody])
 _KEY_REFUSED = re.compile(r"API key (not valid|expired|not found)", re.IGNORECASE)
 _NO_QUOTA = re.compile(r"limit: 0(?![\d.])")
-_SECONDS = re.compile(r"(\d+(?:\.\d+)?)s?")
+_SECONDS = re.compile(r"([0-9]+(?:\.[0-9]+)?)s?")
 _LONGEST_WAIT_SECONDS = 24 * 3600
 
 
@@ -191,54 +204,68 @@ def _error_in(body: bytes) -> _Error | None:
     return found.error
 
 
-def _failure_of(provider: str, status: int, headers: Mapping[str, str], error: _Error | None) -> Failure:
-    said = f" It said: {error.first_line}" if error and error.first_line else ""
-    logged = f"{provider} answered {status} {error.status if error else 'without an error of its own'}:{said}"
+@dataclass(frozen=True, slots=True)
+class _Meaning:
+    """Whose fault an error was, and what we say about it."""
 
-    def failure(code: Code, message: str, *, retry_helps: bool = False, wait: int | None = None) -> Failure:
-        return Failure(code, message, logged=logged, retry_helps=retry_helps, retry_after_seconds=wait)
+    code: Code
+    message: str
+    retry_helps: bool = False
 
+
+_ACCOUNT = _Meaning(
+    Code.PROVIDER_AUTH,
+    "{provider} refused this gateway's key or account. Its operator has to mend that; nothing was spent.",
+)
+_NOT_UNDERSTOOD = _Meaning(Code.PROVIDER_WRONG, "{provider} did not understand what this gateway sent.{said}")
+_REJECTED = _Meaning(Code.PROVIDER_REJECTED, "{provider} refused the request, and nothing was spent.{said}")
+_UNKNOWN_MODEL = _Meaning(Code.MODEL_RETIRED, "{provider} does not know this model.")
+_WITHOUT_QUOTA = _Meaning(
+    Code.PROVIDER_NO_QUOTA,
+    "This gateway's key has no quota for this model at {provider}: image models need a billed account. "
+    "Its operator has to mend that; nothing was spent.",
+)
+_LIMITED = _Meaning(Code.PROVIDER_RATE_LIMITED, "{provider} limits how much this gateway may ask.{wait}", True)
+_OVERLOADED = _Meaning(Code.PROVIDER_OVERLOADED, "{provider} is overloaded; nothing was spent.{wait}", True)
+# A proxy says 503 as well when it lost Google in the middle of the call.
+_PERHAPS_OVERLOADED = _Meaning(Code.PROVIDER_OVERLOADED, "{provider} could not answer. It may bill for the call.")
+_TOO_SLOW = _Meaning(
+    Code.PROVIDER_TIMEOUT, "{provider} took too long by its own clock. It may bill for the call all the same."
+)
+_FAILED = _Meaning(Code.PROVIDER_WRONG, "{provider} failed with status {status}. It may bill for the call.{said}")
+
+
+def _meaning_of(status: int, error: _Error | None) -> _Meaning:
     match status:
         case 400 | 401 | 403 if _is_our_account(status, error):
-            return failure(
-                Code.PROVIDER_AUTH,
-                f"{provider} refused this gateway's key or account. Its operator has to mend that; nothing was spent.",
-            )
-        case 400 if error and "Unknown name" in error.message:
-            return failure(Code.PROVIDER_WRONG, f"{provider} did not understand what this gateway sent.{said}")
+            return _ACCOUNT
+        case 400 if error and "Unknown name" in error.text:
+            return _NOT_UNDERSTOOD
         case 400 | 413 if error:
-            return failure(Code.PROVIDER_REJECTED, f"{provider} refused the request, and nothing was spent.{said}")
+            return _REJECTED
         case 404 if error and error.status == "NOT_FOUND":
-            return failure(Code.MODEL_RETIRED, f"{provider} does not know this model.")
-        case 429 if error and _NO_QUOTA.search(error.message):
-            return failure(
-                Code.PROVIDER_NO_QUOTA,
-                f"This gateway's key has no quota for this model at {provider}: image models need a billed account. "
-                "Its operator has to mend that; nothing was spent.",
-            )
+            return _UNKNOWN_MODEL
         case 429:
-            wait = _wait_seconds(headers, error)
-            advice = f" Try again in {wait} seconds." if wait else ""
-            return failure(
-                Code.PROVIDER_RATE_LIMITED,
-                f"{provider} limits how much this gateway may ask.{advice}",
-                retry_helps=True,
-                wait=wait,
-            )
+            return _WITHOUT_QUOTA if error and _NO_QUOTA.search(error.text) else _LIMITED
         case 503:
-            wait = _wait_seconds(headers, error)
-            return failure(
-                Code.PROVIDER_OVERLOADED,
-                f"{provider} is overloaded; nothing was spent.",
-                retry_helps=True,
-                wait=wait,
-            )
-        case 504:
-            return failure(
-                Code.PROVIDER_TIMEOUT,
-                f"{provider} took too long by its own clock. It may bill for the call all the same.",
-            )
-    return failure(Code.PROVIDER_WRONG, f"{provider} failed with status {status}. It may bill for the call.{said}")
+            return _OVERLOADED if error else _PERHAPS_OVERLOADED
+        case 408 | 504:
+            return _TOO_SLOW
+    return _FAILED
+
+
+def _failure_of(provider: str, status: int, headers: Mapping[str, str], error: _Error | None) -> Failure:
+    meaning = _meaning_of(status, error)
+    said = f" It said: {error.first_line}" if error and error.first_line else ""
+    wait = _wait_seconds(headers, error) if meaning.retry_helps else None
+    advice = f" Try again in {wait} seconds." if wait else ""
+    return Failure(
+        meaning.code,
+        meaning.message.format(provider=provider, status=status, said=said, wait=advice),
+        logged=f"{provider} answered {status} {error.status if error else 'without an error of its own'}:{said}",
+        retry_helps=meaning.retry_helps,
+        retry_after_seconds=wait,
+    )
 
 
 def _is_our_account(status: int, error: _Error | None) -> bool:
@@ -248,9 +275,7 @@ def _is_our_account(status: int, error: _Error | None) -> bool:
     if error is None:
         return False
     reason = error.detail("google.rpc.ErrorInfo", "reason")
-    return (
-        reason.startswith("API_KEY") or error.status == "FAILED_PRECONDITION" or bool(_KEY_REFUSED.match(error.message))
-    )
+    return reason.startswith("API_KEY") or error.status == "FAILED_PRECONDITION" or bool(_KEY_REFUSED.match(error.text))
 
 
 def _wait_seconds(headers: Mapping[str, str], error: _Error | None) -> int | None:
@@ -259,4 +284,4 @@ def _wait_seconds(headers: Mapping[str, str], error: _Error | None) -> int | Non
     found = _SECONDS.fullmatch(said.strip())
     if not found:
         return None
-    return min(max(1, math.ceil(float(found[1]))), _LONGEST_WAIT_SECONDS)
+    return max(1, math.ceil(min(float(found[1]), _LONGEST_WAIT_SECONDS)))

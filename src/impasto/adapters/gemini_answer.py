@@ -7,8 +7,10 @@ Sources: https://ai.google.dev/api/generate-content, recorded answers of four mo
 https://ai.google.dev/gemini-api/docs/thought-signatures for what the pieces mean.
 """
 
+import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Literal, TypeGuard
 
 from impasto.adapters.json_scan import Began, Ended, JsonError, JsonScanner, Path, Scalar, StringPiece, Token, Value
 from impasto.domain.errors import Code, Failure
@@ -39,18 +41,11 @@ _FINISH_REASONS = {
 """A reason that is not here (a malformed function call, one of the future) counts as a stop: an answer
 with something in it is delivered under its native name, and one with nothing in it is a failure later on."""
 
-_SNAKE = {
-    "inline_data": "inlineData",
-    "mime_type": "mimeType",
-    "thought_signature": "thoughtSignature",
-    "finish_reason": "finishReason",
-    "finish_message": "finishMessage",
-}
-"""Google reads and documents both spellings and writes the second."""
-
 _STREAMED = ("data", "thoughtSignature", "thought_signature")
 _PART_DEPTH = 5  # ("candidates", 0, "content", "parts", index)
 _MAX_TOKENS = 2**31 - 1
+_LONGEST_LOGGED = 300
+_AFTER_UNDERSCORE = re.compile("_([a-z])")
 
 
 @dataclass(slots=True)
@@ -60,13 +55,14 @@ class _Part:
     text: str | None = None
     media_type: str = ""
     thought: bool = False
-    has_picture: bool = False
+    picture: Literal["none", "open", "whole"] = "none"
+    is_signed: bool = False
     rest: bytes = b""
 
 
 @dataclass(slots=True)
 class _Counts:
-    """usageMetadata as it came: totals by name, and details as [modality, count] by list and index."""
+    """usageMetadata as it came: totals by name, and what each detail holds by its list and index."""
 
     totals: dict[str, Scalar] = field(default_factory=dict)
     details: dict[tuple[str, int], dict[str, Scalar]] = field(default_factory=dict)
@@ -81,18 +77,15 @@ class GeminiAnswerParser:
         self._events: list[Event] = []
         self._part: _Part | None = None
         self._counts: _Counts | None = None
-        self._saw_candidate = False
+        self._has_candidate = False
+        self._has_output = False
         self._facts: dict[str, str] = {}
 
     def feed(self, data: bytes) -> Sequence[Event]:
         try:
             tokens = self._scanner.feed(data)
         except JsonError as error:
-            raise Failure(
-                Code.PROVIDER_WRONG,
-                f"{self._provider} sent an answer that is not what its API promises. It may bill for the call.",
-                logged=f"{self._provider}: {error}",
-            ) from error
+            raise self._wrong("sent an answer that is not what its API promises", str(error)) from error
         return self._read(tokens)
 
     def finish(self) -> Sequence[Event]:
@@ -104,7 +97,7 @@ class GeminiAnswerParser:
                 f"{self._provider} broke off its answer. It may bill for the call all the same.",
                 logged=f"{self._provider}: {error}",
             ) from error
-        events = [*self._read(tokens)]
+        events = self._read(tokens)
         usage = usage_of(self._counts) if self._counts else None
         if usage:
             events.append(UsageSeen(usage))
@@ -116,68 +109,72 @@ class GeminiAnswerParser:
                 case StringPiece():
                     self._read_piece(token)
                 case Value(path, value):
-                    self._read_value(path, value)
+                    self._read_value(_camel(path), value)
                 case Began(path) if _is_part(path):
                     self._part = _Part()
                 case Ended(path) if _is_part(path):
                     self._end_part()
                 case Began(path) if path == ("candidates", 0):
-                    self._saw_candidate = True
+                    self._has_candidate = True
+                case Ended(("error",)):
+                    raise self._failed_midway()
                 case _:
                     pass
         events, self._events = self._events, []
         return events
 
     def _read_piece(self, piece: StringPiece) -> None:
-        part = self._part
-        if part is None or not _is_part(piece.path[:_PART_DEPTH]):
-            return
-        if piece.path[-1] != "data":
-            self._events.append(Signature(piece.data))
-            return
-        if not part.has_picture:
-            part.has_picture = True
-            self._events.append(ImageStarted(part.media_type))
-        data = part.rest + piece.data if part.rest else piece.data
-        whole = len(data) if piece.last else len(data) - len(data) % 4
-        part.rest = data[whole:]
-        if whole:
-            self._events.append(ImageData(data[:whole]))
-
-    def _read_value(self, path: Path, value: Scalar) -> None:
-        head = path[0] if path else None
-        if head == "usageMetadata":
-            self._read_count(path, value)
-        elif head == "candidates" and len(path) > 2 and path[1] == 0:
-            self._read_candidate(path, value)
-        elif path == ("error", "message"):
-            raise Failure(
-                Code.PROVIDER_WRONG,
-                f"{self._provider} failed in the middle of its answer. It may bill for the call.",
-                logged=f"{self._provider}: {value}",
-            )
-        elif head == "promptFeedback" and len(path) == 2:
-            self._facts[str(path[1])] = str(value)
-
-    def _read_candidate(self, path: Path, value: Scalar) -> None:
-        if len(path) == 3:
-            self._facts[_SNAKE.get(str(path[2]), str(path[2]))] = str(value)
-            return
-        part = self._part
+        part, path = self._part, piece.path
         if part is None or not _is_part(path[:_PART_DEPTH]):
             return
-        match [_SNAKE.get(str(key), key) for key in path[_PART_DEPTH:]]:
-            case ["text"]:
-                part.text = str(value)
-            case ["thought"]:
+        match _camel(path[_PART_DEPTH:]):
+            case ("inlineData", "data"):
+                self._read_picture(part, piece)
+            case ("thoughtSignature",):
+                part.is_signed = True
+                self._events.append(Signature(piece.data))
+
+    def _read_picture(self, part: _Part, piece: StringPiece) -> None:
+        if part.picture == "whole":
+            raise self._wrong("sent an answer that is not what its API promises", "two pictures in one part")
+        if part.picture == "none":
+            self._events.append(ImageStarted(part.media_type))
+        part.picture = "whole" if piece.last else "open"
+        data = part.rest + piece.data if part.rest else piece.data
+        end = len(data) if piece.last else len(data) - len(data) % 4
+        part.rest = data[end:]
+        if end:
+            self._events.append(ImageData(data[:end]))
+
+    def _read_value(self, path: Path, value: Scalar) -> None:
+        match path:
+            case ("usageMetadata", *_):
+                self._read_count(path, value)
+            case ("candidates", 0, "content", "parts", int(), *rest):
+                self._read_part(rest, value)
+            case ("candidates", 0, str(name)) | ("promptFeedback", str(name)) if isinstance(value, str):
+                self._facts[name] = value
+            case ("error", *rest):
+                self._facts[".".join(map(str, path))] = str(value)
+                if not rest and value is not None:
+                    raise self._failed_midway()
+
+    def _read_part(self, path: Sequence[str | int], value: Scalar) -> None:
+        part = self._part
+        if part is None:
+            return
+        match path, value:
+            case ["text"], str(text):
+                part.text = text
+            case ["thought"], _:
                 part.thought = value is True
-            case ["inlineData", "mimeType"]:
-                part.media_type = str(value)
+            case ["inlineData", "mimeType"], str(media_type):
+                part.media_type = media_type
 
     def _read_count(self, path: Path, value: Scalar) -> None:
         counts = self._counts = self._counts or _Counts()
         match path:
-            case (_, str(name)):
+            case (_, str(name)) if value is not None:
                 counts.totals[name] = value
             case (_, str(name), int(index), str(key)):
                 counts.details.setdefault((name, index), {})[key] = value
@@ -186,51 +183,46 @@ class GeminiAnswerParser:
         part, self._part = self._part, None
         if part is None:
             return
-        if part.has_picture:
+        text = "" if part.thought else part.text or ""
+        self._has_output |= bool(text) or (part.picture != "none" and not part.thought)
+        if part.picture != "none":
             self._events.append(ImageEnded(part.thought))
-        elif part.text is not None and not part.thought:
-            self._events.append(Text(part.text))
+        elif text or part.is_signed:
+            # Without words as well, so that a signature never ends up with the part after its own.
+            self._events.append(Text(text))
 
     def _finished(self) -> Finished:
-        blocked = self._facts.get("blockReason")
-        if not self._saw_candidate:
-            if not blocked:
-                raise Failure(
-                    Code.PROVIDER_WRONG,
-                    f"{self._provider} sent an answer with no candidate in it. It may bill for the call.",
-                )
-            return Finished(FinishReason.CONTENT_FILTER, blocked, self._facts.get("blockReasonMessage", ""))
-        native = self._facts.get("finishReason", "FINISH_REASON_UNSPECIFIED")
-        return Finished(_FINISH_REASONS.get(native, FinishReason.STOP), native, self._facts.get("finishMessage", ""))
+        facts = self._facts
+        blocked, native = facts.get("blockReason"), facts.get("finishReason", "FINISH_REASON_UNSPECIFIED")
+        reason = _FINISH_REASONS.get(native, FinishReason.STOP)
+        if blocked and reason is FinishReason.STOP and not self._has_output:
+            return Finished(FinishReason.CONTENT_FILTER, blocked, facts.get("blockReasonMessage", ""))
+        if not self._has_candidate:
+            raise self._wrong("sent an answer with no candidate in it")
+        return Finished(reason, native, facts.get("finishMessage", ""))
+
+    def _failed_midway(self) -> Failure:
+        said = " ".join(value for name, value in self._facts.items() if name.partition(".")[0] == "error")
+        return self._wrong("failed in the middle of its answer", said[:_LONGEST_LOGGED])
+
+    def _wrong(self, what: str, logged: str = "") -> Failure:
+        message = f"{self._provider} {what}. It may bill for the call."
+        return Failure(Code.PROVIDER_WRONG, message, logged=f"{message} {logged}".strip())
 
 
 def _is_part(path: Path) -> bool:
     return len(path) == _PART_DEPTH and path[:4] == ("candidates", 0, "content", "parts")
 
 
-def usage_of(counts: _Counts) -> Usage | None:
-    """Our five kinds from Google's counts; `None` where a count is no count.
+def _camel(path: Path) -> Path:
+    """Google reads and documents both spellings, and writes the one without underscores."""
+    if not any(isinstance(step, str) and "_" in step for step in path):
+        return path
+    return tuple(_AFTER_UNDERSCORE.sub(_upper, step) if isinstance(step, str) else step for step in path)
 
-    On success the total is prompt + candidates + thoughts, and the candidates exceed what their
-    details say: the rest is billed as text. On a refusal the candidates repeat the thoughts, which
-    shows in a total that holds them once.
-    """
-    totals = {name: counts.totals.get(name, 0) for name in _TOTALS}
-    images = {name: _image_tokens(counts, name) for name in ("promptTokensDetails", "candidatesTokensDetails")}
-    if not all(_is_count(value) for value in (*totals.values(), *images.values())):
-        return None
-    prompt, tools, cached, candidates, thoughts, total = (int(value or 0) for value in totals.values())
-    image_input, image_output = (int(value or 0) for value in images.values())
-    if candidates == thoughts and total == prompt + tools + thoughts:
-        candidates = 0
-    return Usage(
-        input_text_tokens=max(0, prompt + tools - image_input),
-        input_image_tokens=image_input,
-        output_text_tokens=max(0, candidates - image_output),
-        output_image_tokens=image_output,
-        thought_tokens=thoughts,
-        cached_tokens=cached,
-    )
+
+def _upper(found: re.Match[str]) -> str:
+    return found[1].upper()
 
 
 _TOTALS = (
@@ -243,11 +235,45 @@ _TOTALS = (
 )
 
 
-def _image_tokens(counts: _Counts, name: str) -> Scalar:
-    found = [detail.get("tokenCount", 0) for (kind, _), detail in counts.details.items() if kind == name
-             and detail.get("modality") == "IMAGE"]  # fmt: skip
-    return sum(value for value in found if isinstance(value, int)) if all(map(_is_count, found)) else None
+def usage_of(counts: _Counts) -> Usage | None:
+    """Our five kinds from Google's counts; `None` where there are none or one is no count.
+
+    On success the total is prompt + candidates + thoughts, and the candidates exceed what their
+    details say: the rest is billed as text. On a refusal the candidates repeat the thoughts, which
+    shows in a total that holds them once. Counts that disagree otherwise are marked as estimated,
+    and what only the total knows of is counted as output.
+    """
+    totals = [counts.totals.get(name, 0) for name in _TOTALS]
+    image_input, image_output = (_image_tokens(counts, f"{name}TokensDetails") for name in ("prompt", "candidates"))
+    numbers = [value for value in (*totals, image_input, image_output) if _is_count(value)]
+    if len(numbers) < len(totals) + 2 or not any(name in counts.totals for name in _TOTALS):
+        return None
+    prompt, tools, cached, candidates, thoughts, total, image_input, image_output = numbers
+    if candidates == thoughts and total == prompt + tools + thoughts:
+        candidates = 0
+    usage = Usage(
+        input_text_tokens=max(0, prompt + tools - image_input),
+        input_image_tokens=image_input,
+        output_text_tokens=max(0, candidates - image_output),
+        output_image_tokens=image_output,
+        thought_tokens=thoughts,
+        cached_tokens=cached,
+    )
+    if "totalTokenCount" not in counts.totals or usage.total_tokens == total:
+        return usage
+    unaccounted = max(0, total - usage.total_tokens)
+    return replace(usage, output_text_tokens=usage.output_text_tokens + unaccounted, estimated=True)
 
 
-def _is_count(value: Scalar) -> bool:
+def _image_tokens(counts: _Counts, name: str) -> int | None:
+    found = [
+        detail.get("tokenCount") or 0
+        for (kind, _), detail in counts.details.items()
+        if kind == name and detail.get("modality") == "IMAGE"
+    ]
+    numbers = [value for value in found if _is_count(value)]
+    return sum(numbers) if len(numbers) == len(found) else None
+
+
+def _is_count(value: Scalar) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MAX_TOKENS

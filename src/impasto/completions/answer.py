@@ -98,5 +98,6 @@ def results_of(parts: Sequence[Part], *, drafts: bool) -> tuple[Picture, ...]:
             if drafts and isinstance(previous, Picture):
                 results.pop()
             results.append(part)
-        previous = part
+        if isinstance(part, Picture) or part.text.strip():
+            previous = part
     return tuple(results)

@@ -3,7 +3,7 @@
 Rule: the model's provider names its adapter, and an engine goes by the same name.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 
 from impasto.completions.ports import Answerers
@@ -21,7 +21,7 @@ class AnswererTable:
     def check_ready(self, call: ModelCall) -> None:
         self._of(call).check_ready(call)
 
-    def answer(self, call: ModelCall) -> AsyncIterator[Event]:
+    def answer(self, call: ModelCall) -> AsyncGenerator[Event, None]:
         return self._of(call).answer(call)
 
     def _of(self, call: ModelCall) -> Answerers:

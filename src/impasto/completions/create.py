@@ -5,7 +5,7 @@ one deadline stands over all of it.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -17,10 +17,10 @@ from impasto.completions.inline import inline
 from impasto.completions.ports import Answerers, ImageSource, Spool, Spools
 from impasto.completions.route import Route, route_of
 from impasto.completions.settle import bill_for
-from impasto.domain.chat import ChatRequest, ImagePart, ModelCall, Turn
+from impasto.domain.chat import ChatRequest, ModelCall, Turn
 from impasto.domain.errors import Code, Failure
-from impasto.domain.events import Event, Finished, FinishReason
-from impasto.domain.limits import check_picture, image_config_to_send
+from impasto.domain.events import Finished, FinishReason
+from impasto.domain.limits import check_pictures, image_config_to_send
 from impasto.domain.model import Model
 
 
@@ -49,9 +49,9 @@ class Completions:
 
     async def _create(self, request: ChatRequest, completion_id: str, created: int) -> Completion:
         route = route_of(request, self.catalogue)
-        self._check_max_cost(route, request)
-        self.answerers.check_ready(_call_of(route.model, request, ()))
+        self._check_callable(route.model, request)
         turns = await inline(request, self.images)
+        check_pictures(route.model, turns)
         spool = self.spools.open()
         try:
             served_by, drained = await self._answer(route, request, turns, spool)
@@ -73,34 +73,36 @@ class Completions:
             spool.close()
             raise
 
-    def _check_max_cost(self, route: Route, request: ChatRequest) -> None:
-        if request.max_cost is None:
-            return
-        for model in (route.model, route.replacement):
-            if model is None:
-                continue
-            most = most_it_can_cost(model, request, image_config_to_send(model, request.image_config))
-            _check_affordable(model, most, request.max_cost)
+    def _check_callable(self, model: Model, request: ChatRequest) -> None:
+        call = _call_of(model, request, ())
+        if request.max_cost is not None:
+            _check_affordable(model, most_it_can_cost(model, request, call.image_config), request.max_cost)
+        self.answerers.check_ready(call)
 
     async def _answer(
         self, route: Route, request: ChatRequest, turns: tuple[Turn, ...], spool: Spool
     ) -> tuple[Model, Drained]:
-        try:
-            return route.model, await drain(self._events(route.model, request, turns), spool)
-        except Failure as failure:
-            if failure.code is not Code.MODEL_RETIRED:
-                raise
-            if route.replacement is None:
-                raise route.retired() from failure
-        return route.replacement, await drain(self._events(route.replacement, request, turns), spool)
+        """Who answered, and what: the first of the route whom its provider still knows."""
+        gone = route.retired()
+        for model in self._candidates(route, request, turns):
+            try:
+                return model, await drain(self.answerers.answer(_call_of(model, request, turns)), spool)
+            except Failure as failure:
+                if failure.code is not Code.MODEL_RETIRED:
+                    raise
+                gone = Route(model).retired(failure.logged)
+        raise gone
 
-    def _events(self, model: Model, request: ChatRequest, turns: tuple[Turn, ...]) -> AsyncIterator[Event]:
-        call = _call_of(model, request, turns)
-        for turn in turns:
-            for part in turn.parts:
-                if isinstance(part, ImagePart):
-                    check_picture(model, part)
-        return self.answerers.answer(call)
+    def _candidates(self, route: Route, request: ChatRequest, turns: tuple[Turn, ...]) -> Iterator[Model]:
+        yield route.model
+        if route.replacement is None:
+            return
+        try:
+            self._check_callable(route.replacement, request)
+            check_pictures(route.replacement, turns)
+        except Failure:
+            return
+        yield route.replacement
 
 
 def _call_of(model: Model, request: ChatRequest, turns: tuple[Turn, ...]) -> ModelCall:
@@ -136,6 +138,7 @@ def _finish_of(drained: Drained) -> Finished:
     if finish.reason is FinishReason.STOP and not drained.parts:
         raise Failure(
             Code.PROVIDER_WRONG,
-            f"The provider reported success ({finish.native}) but sent neither a picture nor words.",
+            f"The provider ended its answer ({finish.native}) with neither a picture nor words in it. "
+            "It may bill for the call.",
         )
     return finish

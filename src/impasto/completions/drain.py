@@ -4,9 +4,10 @@ Rule: memory stays flat whatever the picture weighs, and nothing half leaves her
 picture is decoded, counted and recognised, or the whole answer is a failure.
 """
 
-import binascii
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass, field
+from typing import assert_never
 
 import pybase64
 
@@ -27,8 +28,8 @@ from impasto.domain.events import (
 from impasto.domain.image import dimensions_of, media_type_of
 from impasto.domain.usage import Usage
 
-MAX_PICTURE_BYTES = 256 << 20
-"""No model makes a picture near this; a provider that sends more is broken or hostile."""
+MAX_ANSWER_BYTES = 512 << 20
+"""Ten drafts at 4K come to half of this; a provider that sends more is broken or hostile."""
 
 
 @dataclass(slots=True)
@@ -42,32 +43,42 @@ class Drained:
     pictures_made: int = 0
 
 
-async def drain(events: AsyncIterator[Event], spool: Spool) -> Drained:
-    """Read all of `events`. Raises `Failure` (`provider_wrong`) for what is no picture, and for an empty success."""
+async def drain(events: AsyncGenerator[Event, None], spool: Spool, *, max_bytes: int = MAX_ANSWER_BYTES) -> Drained:
+    """Read all of `events` and close them; `max_bytes` bounds pictures and words together.
+
+    Raises `Failure` (`provider_wrong`) for what is no picture and for what is too much.
+    """
     drained = Drained()
-    intake = _Intake(spool)
-    async for event in events:
-        match event:
-            case ImageData(data):
-                intake.take(data)
-            case ImageStarted():
-                intake.start()
-            case ImageEnded(thought):
-                drained.pictures_made += 1
-                picture = intake.end()
-                if not thought:
-                    drained.parts.append(picture)
-            case Text(text):
-                _add_words(drained.parts, text)
-            case UsageSeen(usage):
-                drained.usage = usage
-            case Report(facts):
-                drained.facts = facts
-            case Finished():
-                drained.finish = event
-            case Signature():
-                pass  # kept out of the answer
+    intake = _Intake(spool, max_bytes)
+    async with aclosing(events):
+        async for event in events:
+            _take(event, drained, intake)
     return drained
+
+
+def _take(event: Event, drained: Drained, intake: "_Intake") -> None:
+    match event:
+        case ImageData(data):
+            intake.take(data)
+        case ImageStarted():
+            intake.start()
+        case ImageEnded(thought):
+            drained.pictures_made += 1
+            if not thought:
+                drained.parts.append(intake.end())
+        case Text(text):
+            intake.count(len(text))
+            _add_words(drained.parts, text)
+        case UsageSeen(usage):
+            drained.usage = usage
+        case Report(facts):
+            drained.facts = facts
+        case Finished():
+            drained.finish = event
+        case Signature():
+            pass  # kept out of the answer
+        case _:
+            assert_never(event)
 
 
 def _add_words(parts: list[Part], text: str) -> None:
@@ -82,8 +93,10 @@ def _add_words(parts: list[Part], text: str) -> None:
 class _Intake:
     """Decodes one picture after another into the spool."""
 
-    def __init__(self, spool: Spool) -> None:
+    def __init__(self, spool: Spool, max_bytes: int) -> None:
         self._spool = spool
+        self._max_bytes = max_bytes
+        self._bytes_left = max_bytes
         self._end = 0
         self._start = 0
         self._padded = False
@@ -92,17 +105,21 @@ class _Intake:
         self._start = self._end
         self._padded = False
 
+    def count(self, byte_count: int) -> None:
+        self._bytes_left -= byte_count
+        if self._bytes_left < 0:
+            raise Failure(Code.PROVIDER_WRONG, f"The provider's answer is larger than {self._max_bytes} bytes.")
+
     def take(self, data: bytes) -> None:
         if self._padded:
             raise _no_picture("base64 that goes on after its padding")
         try:
             decoded = pybase64.b64decode(data, validate=True)
-        except (binascii.Error, ValueError) as error:
+        except ValueError as error:
             raise _no_picture(f"broken base64 near byte {self._end - self._start}") from error
         self._padded = data.endswith(b"=")
+        self.count(len(decoded))
         self._end += len(decoded)
-        if self._end - self._start > MAX_PICTURE_BYTES:
-            raise _no_picture(f"more than {MAX_PICTURE_BYTES} bytes")
         self._spool.write(decoded)
 
     def end(self) -> Picture:

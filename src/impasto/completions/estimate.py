@@ -15,6 +15,9 @@ from impasto.domain.usage import Usage
 MOST_TOKENS_PER_INPUT_IMAGE = 1120
 """Vertex AI's page on Gemini 3.1 Flash Image; other models of the family take less per picture."""
 
+MOST_TOKENS_AROUND_A_PART = 16
+"""What a provider adds for roles and separators, and what an adapter adds to tell of earlier turns."""
+
 
 def most_it_can_cost(model: Model, request: ChatRequest, sent: ImageConfig) -> Decimal | None:
     """US dollars that one call can come to at most; `None` where a price or a bound is unknown.
@@ -23,20 +26,25 @@ def most_it_can_cost(model: Model, request: ChatRequest, sent: ImageConfig) -> D
     it can bring and the catalogue's allowance for words and thoughts; a text call by `max_tokens`
     or the model's own output limit.
     """
-    texts = [part.text for message in request.messages for part in message.parts if isinstance(part, TextPart)]
-    picture_count = sum(len(message.parts) for message in request.messages) - len(texts)
-    if model.images is None:
-        output_text = request.sampling.max_tokens or model.max_output_tokens
-        if output_text is None:
-            return None
-        output_image = 0
-    else:
-        output_text = model.images.reserve_other_tokens
-        output_image = tokens_per_picture(model, sent) * model.images.max_images_per_call
+    output_text, output_image = _most_output(model, request, sent)
+    if output_text is None or output_image is None:
+        return None
+    parts = [part for message in request.messages for part in message.parts]
+    texts = [part.text for part in parts if isinstance(part, TextPart)]
     usage = Usage(
-        input_text_tokens=sum(len(text.encode()) for text in texts),
-        input_image_tokens=picture_count * MOST_TOKENS_PER_INPUT_IMAGE,
+        input_text_tokens=sum(len(text.encode()) for text in texts) + len(parts) * MOST_TOKENS_AROUND_A_PART,
+        input_image_tokens=(len(parts) - len(texts)) * MOST_TOKENS_PER_INPUT_IMAGE,
         output_text_tokens=output_text,
         output_image_tokens=output_image,
     )
     return cost_of(usage, model.price)
+
+
+def _most_output(model: Model, request: ChatRequest, sent: ImageConfig) -> tuple[int | None, int | None]:
+    """Tokens of words and of pictures; `None` for what has no bound."""
+    if model.images is None:
+        return request.sampling.max_tokens or model.max_output_tokens, 0
+    per_picture = tokens_per_picture(model, sent)
+    if per_picture is None:
+        return model.images.reserve_other_tokens, None
+    return model.images.reserve_other_tokens, per_picture * model.images.max_images_per_call

@@ -4,7 +4,7 @@ Rule: a port has one to four methods, one real implementation at an edge, and on
 fake under `tests/fakes/`.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Protocol
 
 from impasto.domain.chat import ModelCall
@@ -18,8 +18,8 @@ class Answerers(Protocol):
     def check_ready(self, call: ModelCall) -> None:
         """Refuse with `provider_not_configured`, naming what to set, where the call could not be made at all."""
 
-    def answer(self, call: ModelCall) -> AsyncIterator[Event]:
-        """The answer as it arrives.
+    def answer(self, call: ModelCall) -> AsyncGenerator[Event, None]:
+        """The answer as it arrives. Whoever reads it closes it (`aclose`), so that a call given up ends at once.
 
         Raises `Failure`: before the first event where nothing was sent or the call was refused,
         later where the answer broke off.

@@ -20,7 +20,7 @@ class Route:
     model: Model
     replacement: Model | None = None
 
-    def retired(self) -> Failure:
+    def retired(self, logged: str = "") -> Failure:
         """What the caller hears when the provider no longer knows the model and nothing stands in for it."""
         replaced_by = self.model.lifecycle.replaced_by
         advice = f" Ask for {replaced_by} instead." if replaced_by else " GET /v3/models lists what lives."
@@ -28,6 +28,7 @@ class Route:
             Code.MODEL_RETIRED,
             f"{self.model.provider.name} no longer serves {self.model.id}.{advice}",
             param="model",
+            logged=logged,
         )
 
 
@@ -55,10 +56,15 @@ def _replacement_of(model: Model, request: ChatRequest, catalogue: Catalogue) ->
     if lifecycle.on_retired != "serve" or lifecycle.replaced_by is None:
         return None
     replacement = catalogue.find(lifecycle.replaced_by)
-    if replacement is None or replacement.wire_name == model.wire_name:
+    if replacement is None or _is_same(replacement, model):
         return None
     try:
         check_request(replacement, request)
     except Failure:
         return None
     return replacement
+
+
+def _is_same(one: Model, other: Model) -> bool:
+    """Whether both are sent to the same provider under the same name."""
+    return (one.provider.id, one.wire_name) == (other.provider.id, other.wire_name)

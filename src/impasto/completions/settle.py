@@ -15,12 +15,14 @@ def bill_for(model: Model, sent: ImageConfig, drained: Drained) -> Bill:
     """The bill for what came from `model`.
 
     Where the provider left out how many tokens the pictures took, the catalogue's tokens per
-    picture stand in, and the bill is marked as estimated. Where it sent no counts and
-    made no picture, the cost is unknown.
+    picture stand in, and the bill is marked as estimated. Where neither says it, or no counts
+    came at all, the cost is unknown.
     """
     usage = drained.usage
     if drained.pictures_made and not (usage and usage.output_image_tokens):
         per_picture = tokens_per_picture(model, sent)
+        if per_picture is None:
+            return Bill(usage or Usage(), None, CostStatus.UNKNOWN)
         if per_picture:
             usage = (usage or Usage()).with_image_tokens(per_picture * drained.pictures_made)
     if usage is None:
@@ -31,8 +33,8 @@ def bill_for(model: Model, sent: ImageConfig, drained: Drained) -> Bill:
     return Bill(usage, cost, CostStatus.ESTIMATED if usage.estimated else CostStatus.EXACT)
 
 
-def tokens_per_picture(model: Model, sent: ImageConfig) -> int:
-    """What one picture of the asked size is billed, in tokens; 0 where the catalogue does not say."""
+def tokens_per_picture(model: Model, sent: ImageConfig) -> int | None:
+    """What one picture of the asked size is billed, in tokens; `None` where the catalogue does not say."""
     if model.images is None:
-        return 0
-    return model.images.tokens_per_image.get(sent.image_size or model.images.default_image_size, 0)
+        return None
+    return model.images.tokens_per_image.get(sent.image_size or model.images.default_image_size)

@@ -4,9 +4,9 @@ Rule: what a model cannot do is refused before anything is sent, and the refusal
 the field, the value, the model and the values it takes. Nothing is dropped in silence.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from impasto.domain.chat import ChatRequest, ImageLink, ImagePart, Sampling, TextPart
+from impasto.domain.chat import ChatRequest, ImageLink, ImagePart, Message, Sampling, TextPart, Turn
 from impasto.domain.errors import Code, Failure, listed
 from impasto.domain.image import ImageConfig
 from impasto.domain.model import Modality, Model
@@ -17,11 +17,10 @@ def check_request(model: Model, request: ChatRequest) -> None:
     _check_image_config(model, request.image_config)
     _check_modalities(model, request.modalities)
     _check_sampling(model, request.sampling)
+    _check_instructions(request.messages)
     pictures = [part for message in request.messages for part in message.parts if not isinstance(part, TextPart)]
     _check_picture_count(model, pictures)
-    for picture in pictures:
-        if isinstance(picture, ImagePart):
-            check_picture(model, picture)
+    check_pictures(model, request.messages)
 
 
 def image_config_to_send(model: Model, asked: ImageConfig) -> ImageConfig:
@@ -31,15 +30,27 @@ def image_config_to_send(model: Model, asked: ImageConfig) -> ImageConfig:
     return ImageConfig(asked.aspect_ratio, None)
 
 
-def check_picture(model: Model, picture: ImagePart) -> None:
-    """Refuse a picture of a type that `model` does not take."""
+def check_pictures(model: Model, messages: Iterable[Message | Turn]) -> None:
+    """Refuse a picture at hand whose type `model` does not take."""
     types = model.input_media_types
-    if types and picture.media_type not in types:
-        raise Failure(
-            Code.UNSUPPORTED_MEDIA_TYPE,
-            f"{picture.where} is {picture.media_type}. {model.id} takes {listed(types)}.",
-            param=picture.where,
-        )
+    for picture in (part for message in messages for part in message.parts if isinstance(part, ImagePart)):
+        if types and picture.media_type not in types:
+            raise Failure(
+                Code.UNSUPPORTED_MEDIA_TYPE,
+                f"{picture.where} is {picture.media_type}. {model.id} takes {listed(types)}.",
+                param=picture.where,
+            )
+
+
+def _check_instructions(messages: Iterable[Message]) -> None:
+    for message in messages:
+        for part in message.parts:
+            if message.role == "system" and not isinstance(part, TextPart):
+                raise Failure(
+                    Code.UNSUPPORTED,
+                    f"{part.where} is a picture in a system message, which takes words only. Put it in a user message.",
+                    param=part.where,
+                )
 
 
 def _check_image_config(model: Model, config: ImageConfig) -> None:
@@ -87,7 +98,7 @@ def _check_sampling(model: Model, sampling: Sampling) -> None:
                 choices = listed(model.thinking_levels) if model.thinking_levels else "no reasoning_effort"
                 raise Failure(
                     Code.INVALID_VALUE,
-                    f'reasoning_effort "{value}" is not possible with {model.id}. It takes {choices}.',
+                    f'reasoning_effort "{str(value)[:40]}" is not possible with {model.id}. It takes {choices}.',
                     param=field,
                 )
         elif field not in model.parameters:

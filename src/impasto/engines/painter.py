@@ -5,11 +5,13 @@ A worker that dies takes its picture with it and nothing else.
 """
 
 import asyncio
+import itertools
+import math
 import multiprocessing
 import tempfile
 import zlib
-from collections.abc import AsyncIterator, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from importlib.util import find_spec
 from pathlib import Path
@@ -31,7 +33,7 @@ from impasto.domain.events import (
 )
 from impasto.domain.image import Dimensions
 from impasto.domain.usage import Usage
-from impasto.engines.painter_worker import Painted, PaintTask, paint_task, prepare, remove
+from impasto.engines.painter_worker import Painted, PaintTask, paint_task, prepare
 
 PIECE_BYTES = 192 << 10
 """A multiple of three, so that every piece of base64 stands on its own."""
@@ -48,6 +50,7 @@ class PainterEngine:
     def __init__(self) -> None:
         self._pool: ProcessPoolExecutor | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._numbers = itertools.count()
 
     def check_ready(self, call: ModelCall) -> None:
         if not is_installed():
@@ -57,18 +60,22 @@ class PainterEngine:
                 "'impasto[painter]'.",
             )
 
-    async def answer(self, call: ModelCall) -> AsyncIterator[Event]:
-        """The painter's words and its picture, once it is done."""
-        painted = await self._paint(call)
-        if painted.refusal:
-            raise Failure(Code.CANNOT_PAINT, painted.refusal, param="messages")
-        yield Text(painted.words)
-        yield ImageStarted("image/png")
+    async def answer(self, call: ModelCall) -> AsyncGenerator[Event, None]:
+        """The painter's words and its picture, once it is done. Raises `Failure`."""
+        task = task_of(call, self._new_path())
+        painting = self._begin(task)
         try:
-            for piece in _pieces(painted.path):
+            painted = await self._result_of(painting)
+            if painted.refusal:
+                raise Failure(Code.CANNOT_PAINT, painted.refusal, param="messages")
+            yield Text(painted.words)
+            yield ImageStarted("image/png")
+            for piece in _pieces(task.path):
                 yield ImageData(pybase64.b64encode(piece))
         finally:
-            remove(painted.path)
+            # Where the caller left, the worker may not have begun, may be painting, or be done.
+            painting.cancel()
+            painting.add_done_callback(lambda _: Path(task.path).unlink(missing_ok=True))
         yield ImageEnded()
         yield Report(painted.report or {})
         yield UsageSeen(Usage())
@@ -85,19 +92,36 @@ class PainterEngine:
             self._folder.cleanup()
             self._folder = None
 
-    async def _paint(self, call: ModelCall) -> Painted:
+    def _new_path(self) -> str:
         if self._folder is None:
             self._folder = tempfile.TemporaryDirectory(prefix="impasto-painter-")
+        return str(Path(self._folder.name) / f"{next(self._numbers)}.png")
+
+    def _begin(self, task: PaintTask) -> "Future[Painted]":
         if self._pool is None:
             context = multiprocessing.get_context("spawn")
             self._pool = ProcessPoolExecutor(max_workers=1, mp_context=context, initializer=prepare)
-        task = task_of(call, self._folder.name)
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._pool, paint_task, task)
-        except BrokenProcessPool as error:
+            return self._pool.submit(paint_task, task)
+        except BrokenProcessPool:  # it died while nobody waited for it
             self._pool = None
+            return self._begin(task)
+
+    async def _result_of(self, painting: "Future[Painted]") -> Painted:
+        pool = self._pool
+        try:
+            return await asyncio.wrap_future(painting)
+        except BrokenProcessPool as error:
+            if self._pool is pool:  # nobody has noticed before
+                self._pool = None
             raise Failure(
                 Code.INTERNAL, "The painter's process died over this picture; the next one gets a new process."
+            ) from error
+        except OSError as error:
+            raise Failure(
+                Code.STORE_UNAVAILABLE,
+                "The painter could not keep its picture: the temporary folder takes no more. Tell the operator.",
+                logged=f"painter: {error}",
             ) from error
 
 
@@ -107,7 +131,7 @@ def _pieces(path: str) -> Iterator[bytes]:
             yield piece
 
 
-def task_of(call: ModelCall, folder: str) -> PaintTask:
+def task_of(call: ModelCall, path: str) -> PaintTask:
     """What to paint: the last user's words over that turn's photos, else over the last picture of the conversation."""
     words, photos = _words_and_photos(call.turns)
     dimensions = _dimensions(call, photos)
@@ -119,7 +143,7 @@ def task_of(call: ModelCall, folder: str) -> PaintTask:
         height=dimensions.height if dimensions else None,
         # Without a seed the words are one: the same request gives the same picture.
         seed=zlib.crc32(words.encode()) if seed is None else seed % 2**32,
-        folder=folder,
+        path=path,
     )
 
 
@@ -149,5 +173,10 @@ def _dimensions(call: ModelCall, photos: Sequence[ImagePart]) -> Dimensions | No
         own = photos[-1].dimensions
         if own is None or config.image_size is None:
             return None
-        ratio = min(table, key=lambda name: abs(table[name][0] / table[name][1] - own.width / own.height))
+        ratio = min(table, key=lambda name: _distance(Dimensions(*table[name]), own))
     return Dimensions(*table[ratio or "1:1"])
+
+
+def _distance(one: Dimensions, other: Dimensions) -> float:
+    """How far two shapes are apart: the same for a portrait and for the landscape that it is on its side."""
+    return abs(math.log(one.width * other.height / (one.height * other.width)))

@@ -6,7 +6,6 @@ PNG and a few words, so that painting never stops an answer and never costs it m
 
 import os
 import signal
-import tempfile
 import threading
 from dataclasses import dataclass
 from multiprocessing import parent_process
@@ -20,7 +19,7 @@ PNG_COMPRESSION = 3
 class PaintTask:
     """What to paint: `photos` are PNG, JPEG or WebP files; without them the words are painted, with them edited.
 
-    `width` and `height` are pixels; `None` keeps a photo's own shape.
+    `width` and `height` are pixels; `None` keeps a photo's own shape. The PNG goes to `path`.
     """
 
     words: str
@@ -28,14 +27,13 @@ class PaintTask:
     width: int | None
     height: int | None
     seed: int
-    folder: str
+    path: str
 
 
 @dataclass(frozen=True, slots=True)
 class Painted:
-    """A finished PNG at `path`, or `refusal`: why the instruction cannot be followed."""
+    """What was painted, or `refusal`: why the instruction cannot be followed."""
 
-    path: str = ""
     words: str = ""
     report: dict[str, object] | None = None
     refusal: str = ""
@@ -48,7 +46,7 @@ def prepare() -> None:
 
 
 def paint_task(task: PaintTask) -> Painted:
-    """Paint `task` into a file of its folder."""
+    """Paint `task` into its file. Raises `OSError` where the disk takes no more."""
     import cv2
 
     from impasto.painter.edit import edit
@@ -64,16 +62,11 @@ def paint_task(task: PaintTask) -> Painted:
             painting = paint(task.words, width=task.width or 1024, height=task.height or 1024, seed=task.seed)
     except CannotPaintError as error:
         return Painted(refusal=str(error))
-    handle, path = tempfile.mkstemp(suffix=".png", dir=task.folder)
-    os.close(handle)
     pixels = cv2.cvtColor(painting.pixels, cv2.COLOR_RGB2BGR)
-    cv2.imwrite(path, pixels, [cv2.IMWRITE_PNG_COMPRESSION, PNG_COMPRESSION])
-    return Painted(path, painting.words, {**painting.report, "seed": task.seed})
-
-
-def remove(path: str) -> None:
-    """Delete a picture that was read."""
-    Path(path).unlink(missing_ok=True)
+    # OpenCV's own writing of files tells nothing of a full disk.
+    _, png = cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, PNG_COMPRESSION])
+    Path(task.path).write_bytes(png.data)
+    return Painted(painting.words, {**painting.report, "seed": task.seed})
 
 
 def _leave_with_parent() -> None:

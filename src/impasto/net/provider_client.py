@@ -5,8 +5,8 @@ here, is made once, and its answer is passed on as it arrives. A failure says wh
 anything can have been spent.
 """
 
-import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 
 import aiohttp
@@ -21,7 +21,9 @@ READ_BUFFER_BYTES = 128 << 10
 MAX_ERROR_BYTES = 64 << 10
 CONNECT_SECONDS = 10.0
 SILENCE_SECONDS = 300.0
-"""Longest wait for the next bytes. A slow model takes up to half a minute; a whole request has its own deadline."""
+"""A slow model takes up to half a minute; a whole request has its own deadline."""
+
+_BROKEN_CONNECTION = (aiohttp.ClientError, TimeoutError, OSError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,18 +35,29 @@ class Access:
 
 
 class ProviderClient:
-    """Answers calls to remote providers. One connection pool for all; `close` it at the end."""
+    """Answers calls to remote providers. One connection pool for all; `close` it at the end.
 
-    def __init__(self, adapters: Mapping[str, Adapter], access: Mapping[str, Access]) -> None:
+    `connect_seconds` bounds the way to an open connection, `silence_seconds` the wait for the next bytes.
+    """
+
+    def __init__(
+        self,
+        adapters: Mapping[str, Adapter],
+        access: Mapping[str, Access],
+        *,
+        connect_seconds: float = CONNECT_SECONDS,
+        silence_seconds: float = SILENCE_SECONDS,
+    ) -> None:
         self._adapters = adapters
         self._access = access
+        self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect_seconds, sock_read=silence_seconds)
         self._session: aiohttp.ClientSession | None = None
 
     def check_ready(self, call: ModelCall) -> None:
         """Refuse with `provider_not_configured` where the provider's key is missing."""
         self._signed_access(call.model.provider)
 
-    async def answer(self, call: ModelCall) -> AsyncIterator[Event]:
+    async def answer(self, call: ModelCall) -> AsyncGenerator[Event, None]:
         """The events of the provider's answer, as they arrive. Raises `Failure`."""
         provider = call.model.provider
         access, headers = self._signed_access(provider)
@@ -53,15 +66,17 @@ class ProviderClient:
         try:
             async with self._post(access, headers, request) as response:
                 if response.status != 200:
-                    raise await self._failure(adapter, call, access, response)
+                    raise await _failure(adapter, call, response)
                 parser = adapter.parser(call)
                 async for data in response.content.iter_any():
                     for event in parser.feed(data):
                         yield event
                 for event in parser.finish():
                     yield event
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise _broken(provider, error) from error
+        except _BROKEN_CONNECTION as error:
+            raise self._broken(provider, error) from error
+        except Failure as failure:
+            raise _without_key(failure, access.key) from failure.__cause__
 
     async def close(self) -> None:
         if self._session is not None:
@@ -78,32 +93,29 @@ class ProviderClient:
 
     def _post(
         self, access: Access, headers: dict[str, str], request: WireRequest
-    ) -> "aiohttp.client._RequestContextManager":
+    ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
         if self._session is None:
-            self._session = _session()
+            self._session = _session(self._timeout)
         headers["Content-Type"] = request.content_type
         headers["Content-Length"] = str(request.content_length)
         return self._session.post(
             access.base_url + request.path, data=_pieces(request), headers=headers, allow_redirects=False
         )
 
-    async def _failure(
-        self, adapter: Adapter, call: ModelCall, access: Access, response: aiohttp.ClientResponse
-    ) -> Failure:
-        body = bytearray()
-        async for data in response.content.iter_any():
-            body += data
-            if len(body) > MAX_ERROR_BYTES:
-                break
-        response_headers = {name.lower(): value for name, value in response.headers.items()}
-        failure = adapter.failure_of(call, response.status, response_headers, bytes(body[:MAX_ERROR_BYTES]))
-        return _without_key(failure, access.key)
+    def _broken(self, provider: Provider, error: Exception) -> Failure:
+        code, message = _meaning_of(error)
+        return Failure(
+            code,
+            message.format(provider=provider.name, seconds=self._timeout.sock_read),
+            logged=f"{provider.id}: {type(error).__name__}: {error}",
+            retry_helps=code is Code.PROVIDER_UNREACHABLE,
+        )
 
 
-def _session() -> aiohttp.ClientSession:
+def _session(timeout: aiohttp.ClientTimeout) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=0),
-        timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=SILENCE_SECONDS),
+        timeout=timeout,
         read_bufsize=READ_BUFFER_BYTES,
         auto_decompress=False,
         trust_env=False,
@@ -118,39 +130,45 @@ async def _pieces(request: WireRequest) -> AsyncIterator[bytes | memoryview]:
         yield piece
 
 
-def _broken(provider: Provider, error: Exception) -> Failure:
-    logged = f"{provider.id}: {type(error).__name__}: {error}"
+async def _failure(adapter: Adapter, call: ModelCall, response: aiohttp.ClientResponse) -> Failure:
+    body = bytearray()
+    with suppress(*_BROKEN_CONNECTION):  # the status was said, whatever becomes of the rest
+        async for data in response.content.iter_any():
+            body += data
+            if len(body) > MAX_ERROR_BYTES:
+                break
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    return adapter.failure_of(call, response.status, headers, bytes(body[:MAX_ERROR_BYTES]))
+
+
+def _meaning_of(error: Exception) -> tuple[Code, str]:
+    """What a broken connection means. Only where there was none can nothing have been spent."""
     match error:
         case aiohttp.ClientConnectorError() | aiohttp.ConnectionTimeoutError():
-            return Failure(
+            return (
                 Code.PROVIDER_UNREACHABLE,
-                f"{provider.name} could not be reached. Nothing was sent, and nothing was spent.",
-                logged=logged,
-                retry_helps=True,
+                "{provider} could not be reached. Nothing was sent, and nothing was spent.",
             )
-        case asyncio.TimeoutError():
-            return Failure(
+        case TimeoutError():
+            return (
                 Code.PROVIDER_TIMEOUT,
-                f"{provider.name} sent nothing for {SILENCE_SECONDS:g} seconds. It may bill for the call all the same.",
-                logged=logged,
+                "{provider} sent nothing for {seconds:g} seconds. It may bill for the call all the same.",
             )
+        case aiohttp.ClientResponseError():
+            return Code.PROVIDER_WRONG, "{provider} sent an answer that is not HTTP. It may bill for the call."
         case _:
-            return Failure(
-                Code.PROVIDER_BROKE_OFF,
-                f"{provider.name} broke off its answer. It may bill for the call all the same.",
-                logged=logged,
-            )
+            return Code.PROVIDER_BROKE_OFF, "{provider} broke off its answer. It may bill for the call all the same."
 
 
 def _without_key(failure: Failure, key: str | None) -> Failure:
     """The same failure, should a provider repeat our key in its message."""
-    if key and (key in failure.message or key in failure.logged):
-        return Failure(
-            failure.code,
-            failure.message.replace(key, "[key]"),
-            param=failure.param,
-            logged=failure.logged.replace(key, "[key]"),
-            retry_helps=failure.retry_helps,
-            retry_after_seconds=failure.retry_after_seconds,
-        )
-    return failure
+    if not key:
+        return failure
+    return Failure(
+        failure.code,
+        failure.message.replace(key, "[key]"),
+        param=failure.param,
+        logged=failure.logged.replace(key, "[key]"),
+        retry_helps=failure.retry_helps,
+        retry_after_seconds=failure.retry_after_seconds,
+    )

@@ -5,6 +5,8 @@ process could open. Writes go to the page cache and do not wait for the disk.
 """
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from tempfile import SpooledTemporaryFile
 
@@ -14,28 +16,41 @@ DEFAULT_MEMORY_BYTES = 1 << 20
 
 
 class FileSpool:
-    """One answer's bytes. Raises `Failure` (`store_unavailable`) when the disk takes no more."""
+    """One answer's bytes: up to `memory_bytes` (at least 1) in memory, more in a file.
+
+    Raises `Failure` (`store_unavailable`) when the disk takes no more.
+    """
 
     def __init__(self, memory_bytes: int) -> None:
         self._file: SpooledTemporaryFile[bytes] = SpooledTemporaryFile(max_size=memory_bytes)  # noqa: SIM115 - `close` closes it
 
     def write(self, data: bytes) -> None:
-        try:
+        with _store_failures():
             self._file.seek(0, os.SEEK_END)
             self._file.write(data)
-        except OSError as error:
-            raise Failure(
-                Code.STORE_UNAVAILABLE,
-                "The gateway could not keep the answer: its temporary folder takes no more. Tell its operator.",
-                logged=f"spool: {error}",
-            ) from error
+            # What a full disk does not take shows here, and not when it is read or closed.
+            self._file.flush()
 
     def read(self, offset: int, count: int) -> bytes:
-        self._file.seek(offset)
-        return self._file.read(count)
+        with _store_failures():
+            self._file.seek(offset)
+            return self._file.read(count)
 
     def close(self) -> None:
-        self._file.close()
+        with suppress(OSError):  # a file with bytes that the disk did not take tries to write them once more
+            self._file.close()
+
+
+@contextmanager
+def _store_failures() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise Failure(
+            Code.STORE_UNAVAILABLE,
+            "The gateway could not keep the answer: its temporary folder takes no more. Tell its operator.",
+            logged=f"spool: {error}",
+        ) from error
 
 
 @dataclass(frozen=True, slots=True)
