@@ -64,14 +64,15 @@ def _vignette(height: int, width: int, strength: float) -> Array:
     return np.asarray(1 - strength * np.clip(away, 0, 1.2) ** 1.6, np.float32)
 
 
-def to_bytes(shown: Array, width: int, height: int, grain: float, seed: int) -> Array:
+def to_bytes(shown: Array, width: int, height: int, grain: float, seed: int, *, blocks: bool = False) -> Array:
     """Screen values at working size to the finished size: enlarged, sharpened, with fresh grain. uint8, RGB."""
     rows, columns = shown.shape[:2]
     wide = np.round(shown * 65535).astype(np.uint16)
+    way = cv2.INTER_NEAREST if blocks else cv2.INTER_LANCZOS4
     if (rows, columns) != (height, width):
-        wide = np.asarray(cv2.resize(wide, (width, height), interpolation=cv2.INTER_LANCZOS4))
+        wide = np.asarray(cv2.resize(wide, (width, height), interpolation=way))
     scale = float(np.sqrt(height * width / (rows * columns)))
-    return _finish(wide, grain, scale, seed)
+    return _finish(wide, grain, 1.0 if blocks else scale, seed)
 
 
 def _finish(wide: Array, grain: float, scale: float, seed: int) -> Array:

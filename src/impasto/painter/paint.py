@@ -6,11 +6,19 @@ claim what was not drawn.
 
 import numpy as np
 
-from impasto.painter.grade import CINEMATIC, develop, to_bytes
+from impasto.painter.compose import USUAL_TIME, compose
+from impasto.painter.daylight import time_of
+from impasto.painter.finish import FILTERS, styled
+from impasto.painter.grade import develop, to_bytes
 from impasto.painter.painting import Painting
-from impasto.painter.scenes.restaurant import paint_restaurant
+from impasto.painter.prompt import Brief, read_prompt
+from impasto.painter.scenes.choice import scene_of
+from impasto.painter.telling import SKYLESS, TIMELESS, report_of, words_of
 
 WORKING_PIXELS = 1_200_000
+"""Scenes are composed at no more than this, and enlarged."""
+
+GRAIN = 0.016
 
 
 def working_size(height: int, width: int) -> tuple[int, int]:
@@ -20,8 +28,33 @@ def working_size(height: int, width: int) -> tuple[int, int]:
 
 
 def paint(prompt: str, *, width: int, height: int, seed: int) -> Painting:
-    """Paint what `prompt` says; what is not understood is not drawn, and the words say so."""
-    canvas = paint_restaurant(*working_size(height, width), seed)
-    pixels = to_bytes(develop(canvas.light, CINEMATIC), width, height, 0.018, seed)
-    words = "A restaurant by candlelight with bananas on a plate."
-    return Painting(pixels, words, {"scene": "restaurant", "drew": ["banana"], "ignored": []})
+    """Paint what `prompt` says; what is not understood is not drawn, and the words say so.
+
+    Any text will do, in any language; dimensions are in pixels, at least 16 each.
+    """
+    brief = read_prompt(prompt)
+    scene = scene_of(brief)
+    rows, columns = working_size(height, width)
+    composition = compose(scene, brief, rows, columns, seed)
+    shown = styled(develop(composition.light, composition.grade), brief.style, seed)
+    grain = 0.004 if brief.style in FILTERS else GRAIN
+    pixels = to_bytes(shown, width, height, grain, seed, blocks=brief.style == "pixel")
+    ignored = (*brief.ignored, *_unfit(brief, scene))
+    time = time_of(brief, USUAL_TIME.get(scene, "day"))
+    return Painting(pixels, words_of(brief, scene, time, ignored), report_of(brief, scene, ignored))
+
+
+def _unfit(brief: Brief, scene: str) -> tuple[str, ...]:
+    """What was understood but has no place in this scene: rain in a studio, a season in space."""
+    unfit: list[str] = []
+    if scene in TIMELESS:
+        unfit += sorted(brief.weather)
+        if brief.time is not None and not (scene == "underwater" and brief.time == "night"):
+            unfit.append(brief.time)
+        if brief.season is not None:
+            unfit.append(brief.season)
+    if scene in SKYLESS:
+        unfit += sorted(brief.sky)
+    if brief.colour is not None and scene not in ("studio", "abstract"):
+        unfit.append("the colour without a thing")
+    return tuple(unfit)

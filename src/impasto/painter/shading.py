@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from impasto.painter.canvas import Canvas
 from impasto.painter.camera import Camera
+from impasto.painter.canvas import Canvas
 from impasto.painter.colour import Array, length, mix
 from impasto.painter.solids import Hits, Material, Solid, openness, shadow, trace
 
@@ -38,8 +38,15 @@ class Lighting:
     surroundings: Surroundings
 
 
-def shade(points: Array, normals: Array, rays: Array, made_of: Material, lighting: Lighting, near: Sequence[Solid],
-          reach: float) -> Array:  # fmt: skip
+def shade(
+    points: Array,
+    normals: Array,
+    rays: Array,
+    made_of: Material,
+    lighting: Lighting,
+    near: Sequence[Solid],
+    reach: float,
+) -> Array:
     """The light that leaves each point towards the eye. `near` casts shadows; `reach` is how far crevices are felt."""
     base = made_of.colour(points, normals)
     facing = np.clip(-np.einsum("ij,ij->i", normals, rays), 0.16, 1)
@@ -60,8 +67,9 @@ def shade(points: Array, normals: Array, rays: Array, made_of: Material, lightin
     return np.asarray(base * body * share * (1 - fresnel) * glow + fresnel * (around + gleam), np.float32)
 
 
-def _lamp_light(points: Array, normals: Array, rays: Array, facing: Array, made_of: Material, lamp: Lamp,
-                near: Sequence[Solid]) -> tuple[Array, Array]:  # fmt: skip
+def _lamp_light(
+    points: Array, normals: Array, rays: Array, facing: Array, made_of: Material, lamp: Lamp, near: Sequence[Solid]
+) -> tuple[Array, Array]:
     towards = lamp.at - points
     far = length(towards)
     towards = towards / far[:, None]

@@ -4,12 +4,14 @@ Rule: a model takes its place, turn and size and returns solids; one unit is the
 of a dinner plate.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
 from impasto.painter.colour import Array, linear, mix, smoothstep
 from impasto.painter.noise import sample, tile
 from impasto.painter.shapes import ball, ellipsoid, lathe, melted, placed, rod, together, turned, vector
-from impasto.painter.solids import Distance, Material, Solid
+from impasto.painter.solids import Distance, Material, Solid, plain
 
 # Thickness of a banana along its length, from the blossom end to the stem.
 _ALONG = np.array([-1.0, -0.97, -0.93, -0.85, -0.7, -0.4, 0.0, 0.4, 0.62, 0.76, 0.84, 0.9, 1.0], np.float32)
@@ -128,13 +130,18 @@ def scoop(at: Array, radius: float, colour: str, seed: int) -> Solid:
 
 def _skirt(radius: float) -> Distance:
     turns = np.linspace(0, 2 * np.pi, 15)[:-1]
-    blobs = [rod(vector(np.cos(t), 0, np.sin(t)) * np.float32(radius * 0.92),
-                 vector(np.cos(t + 0.3), 0.03, np.sin(t + 0.3)) * np.float32(radius * 0.92),
-                 radius * (0.13 + 0.05 * np.sin(5 * t))) for t in turns]  # fmt: skip
+    blobs = [
+        rod(
+            vector(np.cos(t), 0, np.sin(t)) * np.float32(radius * 0.92),
+            vector(np.cos(t + 0.3), 0.03, np.sin(t + 0.3)) * np.float32(radius * 0.92),
+            radius * (0.13 + 0.05 * np.sin(5 * t)),
+        )
+        for t in turns
+    ]
     return together(*blobs, lathe([(0, 0), (radius * 0.9, 0)], radius * 0.2))
 
 
-def plated_bananas(at: Array, count: int, size: float, seed: int) -> list[Solid]:
+def plated_bananas(at: Array, count: int, size: float, seed: int, tint: str | None = None) -> list[Solid]:
     """A fan of small bananas beside a scoop, with berries and mint: a dessert for `at`, the middle of a plate."""
     from impasto.painter.noise import chance_of
 
@@ -146,4 +153,9 @@ def plated_bananas(at: Array, count: int, size: float, seed: int) -> list[Solid]
         yaw = 0.55 - 1.0 * share + chance.uniform(-0.05, 0.05)
         place = at + vector(-0.27 + 0.16 * share, 0.1 + 0.1 * share * (1 - share), -0.20 + 0.46 * share)
         solids.append(banana(place, turned(yaw, -1.02 + 0.1 * share, 0.0), length, seed + index, 0.4))
-    return solids
+    return solids if tint is None else [_dyed(solid, tint) for solid in solids]
+
+
+def _dyed(solid: Solid, tint: str) -> Solid:
+    made_of = replace(solid.material, colour=plain(linear(tint)))
+    return replace(solid, material=made_of)

@@ -12,8 +12,8 @@ from impasto.painter.camera import Camera
 from impasto.painter.canvas import Canvas
 from impasto.painter.colour import Array, linear, mix, smoothstep
 from impasto.painter.noise import chance_of
-from impasto.painter.shapes import box, lathe, placed, rod, smoothed, together, turned, turnery, vector
 from impasto.painter.shading import Lighting
+from impasto.painter.shapes import box, lathe, placed, rod, smoothed, together, turned, turnery, vector
 from impasto.painter.solids import Distance, Hits, Material, Solid, plain, trace
 
 PLATE_TOP = 0.055
@@ -41,8 +41,9 @@ def plate(at: Array, radius: float, seed: int, sauce: str | None = "#2a120a") ->
             wet = np.maximum(wet, _brushed(x, z))
         return mix(skin, dark, (wet * 0.96)[:, None])
 
-    return Solid(placed(shape, at), at + vector(0, 0.06 * radius, 0), radius * 1.03,
-                 Material(colour, roughness=0.16, sheen=0.05))  # fmt: skip
+    return Solid(
+        placed(shape, at), at + vector(0, 0.06 * radius, 0), radius * 1.03, Material(colour, roughness=0.16, sheen=0.05)
+    )
 
 
 def _drops(seed: int) -> list[tuple[float, float, float]]:
@@ -94,9 +95,14 @@ def candle(at: Array, height: float, radius: float) -> list[Solid]:
     wick = rod(vector(0, height - 0.04, 0), vector(0.008, height + 0.05, 0), 0.009)
     return [
         Solid(placed(holder, at), at + vector(0, 0.1, 0), 0.36, brass),
-        Solid(placed(wax, at), at + vector(0, height / 2 + 0.08, 0), height * 0.6, Material(lit_wax, roughness=0.5, through=0.7)),
+        Solid(
+            placed(wax, at),
+            at + vector(0, height / 2 + 0.08, 0),
+            height * 0.6,
+            Material(lit_wax, roughness=0.5, through=0.7),
+        ),
         Solid(placed(wick, at), at + vector(0, height, 0), 0.1, Material(plain(linear("#1a0d06")), roughness=0.9)),
-    ]  # fmt: skip
+    ]
 
 
 def flame(canvas: Canvas, camera: Camera, at: Array, size: float) -> None:
@@ -161,8 +167,23 @@ class Glass:
             canvas.lay(glass, behind * (1 - 0.75 * (1 - facing) ** 2) + mirror * around * np.float32(1.3))
 
 
-_GLASS = smoothed([(0.31, 0.0), (0.31, 0.012), (0.22, 0.022), (0.06, 0.05), (0.03, 0.12), (0.026, 0.30), (0.028, 0.60), (0.05, 0.68),
-                   (0.19, 0.74), (0.31, 0.88), (0.345, 1.06), (0.325, 1.27), (0.275, 1.50)])  # fmt: skip
+_GLASS = smoothed(
+    [
+        (0.31, 0.0),
+        (0.31, 0.012),
+        (0.22, 0.022),
+        (0.06, 0.05),
+        (0.03, 0.12),
+        (0.026, 0.30),
+        (0.028, 0.60),
+        (0.05, 0.68),
+        (0.19, 0.74),
+        (0.31, 0.88),
+        (0.345, 1.06),
+        (0.325, 1.27),
+        (0.275, 1.50),
+    ]
+)
 _WINE = [(wide * 0.94, height + 0.015) for wide, height in _GLASS if 0.70 < height < 1.04]
 _WINE += [(_WINE[-1][0], 1.055), (0.001, 1.06)]
 

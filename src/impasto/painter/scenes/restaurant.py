@@ -4,14 +4,18 @@ Rule: the dish spans most of the short side whatever the picture's shape; the ro
 the rest.
 """
 
+import cv2
 import numpy as np
 
 from impasto.painter.camera import Camera
-from impasto.painter.canvas import Canvas, soften
+from impasto.painter.canvas import Canvas, lens_blur, soften
 from impasto.painter.colour import Array, linear, mix, ramp, smoothstep
+from impasto.painter.figures import figure
 from impasto.painter.models.food import berry, leaf, plated_bananas, raspberry, scoop
 from impasto.painter.models.tableware import PLATE_TOP, Glass, candle, flame, fork, knife, plate
 from impasto.painter.noise import Chance, chance_of, sample, tile
+from impasto.painter.placing import Surround, cast_shadow, put
+from impasto.painter.prompt import Brief, Thing
 from impasto.painter.shading import Lamp, Lighting, render, shade
 from impasto.painter.shapes import turned, vector
 from impasto.painter.solids import Material, Solid
@@ -29,40 +33,175 @@ def table_camera(height: int, width: int) -> Camera:
     return Camera(width, height, focal, width / 2, plate_row - focal * SLOPE, distance * SLOPE)
 
 
-def paint_restaurant(height: int, width: int, seed: int) -> Canvas:
+def paint_table(height: int, width: int, brief: Brief, by_candle: bool, seed: int) -> Canvas:
+    """A laid table; by candlelight in a dark room, or by day at a window."""
     camera = table_camera(height, width)
     canvas = Canvas.blank(height, width)
     distance = camera.height / SLOPE
     middle = vector(0, 0, distance)
-    paint_room(canvas, camera, seed)
-    chance = chance_of(seed, "table")
-    side = 1.0 if chance.random() < 0.5 else -1.0
-    candles = [middle + vector(-1.32 * side, 0, 1.15), middle + vector(1.02 * side, 0, 2.05)]
-    lighting = candle_lighting(candles, middle)
-    glass = Glass(middle + vector(1.28 * side, 0, 0.62), 0.98)
-    dish = [plate(middle, 1.0, seed)]
+    if by_candle:
+        paint_room(canvas, camera, seed)
+    else:
+        paint_window(canvas, camera, seed)
+    side = 1.0 if chance_of(seed, "table").random() < 0.5 else -1.0
+    candles = [middle + vector(-1.32 * side, 0, 1.15), middle + vector(1.02 * side, 0, 2.05)] if by_candle else []
+    lighting = candle_lighting(candles, middle) if by_candle else window_lighting(middle)
+    names = {thing.noun.name for thing in brief.things}
+    glass = Glass(middle + vector(1.28 * side, 0, 0.62), 0.98) if by_candle or "wine glass" in names else None
+    if "candle" in names and not candles:
+        candles = [middle + vector(-1.32 * side, 0, 1.15)]
+    served = [thing for thing in brief.things if thing.noun.name not in ("wine glass", "candle", "plate")]
+    bananas = next((thing for thing in served if thing.noun.name == "banana"), None)
+    others = [thing for thing in served if thing is not bananas]
+    laid = by_candle or brief.fare or bananas is not None or "plate" in names
+    dish = [plate(middle, 1.0, seed, "#2a120a" if by_candle and (bananas or not others) else None)] if laid else []
+    food: list[Solid] = []
     on_plate = middle + vector(0, PLATE_TOP, 0)
-    food = plated_bananas(on_plate, 4, 0.92, seed)
-    food.append(scoop(on_plate + vector(0.36, 0.19, 0.16), 0.2, "#f6e3bd", seed))
-    food += [raspberry(on_plate + vector(0.44, 0.075, -0.2), 0.085, turned(0.4, 0.5, 0.9)),
-             raspberry(on_plate + vector(0.27, 0.07, -0.33), 0.08, turned(1.4, -0.9, 0.2)),
-             berry(on_plate + vector(0.55, 0.055, -0.06), 0.06, "#1d2547", "#6b7aa8"),
-             berry(on_plate + vector(0.42, 0.05, -0.36), 0.055, "#1d2547", "#6b7aa8"),
-             leaf(on_plate + vector(0.45, 0.42, 0.08), turned(0.25, -0.5, 0.35), 0.3),
-             leaf(on_plate + vector(0.25, 0.43, 0.10), turned(2.75, 0.5, 0.3), 0.3)]  # fmt: skip
-    holders = [solid for at, tall in zip(candles, (0.95, 1.2), strict=True) for solid in candle(at, tall, 0.085)]
-    cutlery = [fork(middle + vector(-1.22, 0, -0.1), 0.05), knife(middle + vector(1.2, 0, -0.1), -0.05)]
-    near = [*dish, *holders, *cutlery, glass.shell()]
-    lay_table(canvas, camera, lighting, near, middle, seed)
+    if bananas is not None:
+        count = bananas.count if bananas.asked > 1 else 4
+        food += plated_bananas(on_plate, min(count, 6), 0.92, seed, bananas.colour)
+    if dish and not others and (by_candle or bananas is None):
+        food += garnish(on_plate, seed)
+    holders = [solid for at, tall in zip(candles, (0.95, 1.2), strict=False) for solid in candle(at, tall, 0.085)]
+    cutlery = [fork(middle + vector(-1.22, 0, -0.1), 0.05), knife(middle + vector(1.2, 0, -0.1), -0.05)] if dish else []
+    near = [*dish, *holders, *cutlery, *([glass.shell()] if glass else [])]
+    lay_table(canvas, camera, lighting, near, middle, by_candle, seed)
     render(canvas, camera, holders, lighting, [])
-    for at, tall in zip(candles, (0.95, 1.2), strict=True):
+    for at, tall in zip(candles, (0.95, 1.2), strict=False):
         flame(canvas, camera, at + vector(0, tall + 0.02, 0), 0.26)
-    glass.lay(canvas, camera, lighting)
+    if glass is not None:
+        glass.lay(canvas, camera, lighting)
     render(canvas, camera, cutlery, lighting, near)
     blur_by_depth(canvas, camera, distance)
     render(canvas, camera, dish, lighting, [*food, *holders])
     render(canvas, camera, food, lighting, [*food, *dish])
+    serve(canvas, camera, middle, others, bool(dish), bananas is None, by_candle, seed)
     return canvas
+
+
+def garnish(on_plate: Array, seed: int) -> list[Solid]:
+    """A scoop with berries and mint, right of the middle."""
+    food = [scoop(on_plate + vector(0.36, 0.19, 0.16), 0.2, "#f6e3bd", seed)]
+    food += [
+        raspberry(on_plate + vector(0.44, 0.075, -0.2), 0.085, turned(0.4, 0.5, 0.9)),
+        raspberry(on_plate + vector(0.27, 0.07, -0.33), 0.08, turned(1.4, -0.9, 0.2)),
+        berry(on_plate + vector(0.55, 0.055, -0.06), 0.06, "#1d2547", "#6b7aa8"),
+        berry(on_plate + vector(0.42, 0.05, -0.36), 0.055, "#1d2547", "#6b7aa8"),
+        leaf(on_plate + vector(0.45, 0.42, 0.08), turned(0.25, -0.5, 0.35), 0.3),
+        leaf(on_plate + vector(0.25, 0.43, 0.10), turned(2.75, 0.5, 0.3), 0.3),
+    ]
+    return food
+
+
+def serve(
+    canvas: Canvas,
+    camera: Camera,
+    middle: Array,
+    things: list[Thing],
+    plated: bool,
+    free: bool,
+    by_candle: bool,
+    seed: int,
+) -> None:
+    """Sprites on the plate where it is free, the rest beside and behind it; each as large as its place is near."""
+    light = CANDLE_SURROUND if by_candle else WINDOW_SURROUND
+    each = [thing for thing in things for _ in range(thing.count)]
+    spots = list(_SPOTS[1:] if plated and not free else _SPOTS)
+    places = [(spots[index % len(spots)], index // len(spots), thing) for index, thing in enumerate(each)]
+    for (x, z), crowd, thing in sorted(places, key=lambda place: -place[0][1] - 0.02 * place[1]):
+        x, z = x + 0.33 * crowd * (1 if x >= 0 else -1), z + 0.12 * crowd
+        on_plate = plated and abs(x) < 0.6 and abs(z) < 0.5
+        tall = 2.6 * thing.noun.size * thing.scale * (0.92 if len(each) == 1 else 0.78 if len(each) < 4 else 0.62)
+        depth = float(middle[2]) + z
+        column, row = camera.project(
+            x * min(1.0, 0.95 * camera.width / camera.rows + 0.25), PLATE_TOP if on_plate else 0.0, depth
+        )
+        sprite = figure(thing.noun, round(camera.focal * tall / depth), thing.colour, seed)
+        cast_shadow(canvas, sprite, column - sprite.width / 2, row, light, 0.45)
+        put(canvas, sprite, column - sprite.width / 2, row, light, blur=abs(z) * 0.0022 * canvas.short)
+
+
+_SPOTS = (
+    (0.0, -0.12),
+    (-0.95, 0.95),
+    (0.9, 0.9),
+    (-0.1, 1.25),
+    (-0.42, 0.05),
+    (0.42, 0.05),
+    (1.45, 0.3),
+    (-1.5, 0.25),
+    (0.0, -0.4),
+)
+"""Where sprites stand around the middle of the plate: across and away."""
+
+CANDLE_SURROUND = Surround(
+    vector(-0.5, 0.68, -0.54),
+    linear("#ffe0b4") * np.float32(0.62),
+    linear("#c89a74") * np.float32(0.30),
+    linear("#1a0d06"),
+)
+WINDOW_SURROUND = Surround(
+    vector(-0.62, 0.62, 0.2),
+    linear("#fff6e6") * np.float32(0.80),
+    linear("#c8d4e4") * np.float32(0.62),
+    linear("#e8e4da"),
+)
+
+
+def window_lighting(middle: Array) -> Lighting:
+    """A large window to the left behind, the room's pale walls before."""
+    lamps = [
+        Lamp(middle + vector(-4.2, 3.6, 3.2), linear("#fff4e0") * np.float32(24.0), 1.3),
+        Lamp(middle + vector(2.6, 3.4, -3.0), linear("#e4ecff") * np.float32(4.5), 1.8),
+    ]
+    return Lighting(lamps, linear("#c4ccd8") * np.float32(0.62), linear("#a88a6a") * np.float32(0.5), window_light)
+
+
+def window_light(directions: Array, roughness: float) -> Array:
+    """What mirrors see: a bright window and pale walls."""
+    light = ramp(directions[:, 1], [(-1.0, "#8a7458"), (0.0, "#b8ae9e"), (1.0, "#cfd2d4")])
+    unit = np.array([-0.68, 0.42, 0.60], np.float32)
+    narrow = 9.0 / (1 + 12 * roughness * roughness)
+    return light * np.float32(0.55) + np.exp(narrow * (directions @ unit - 1))[:, None] * linear(
+        "#fffaf0"
+    ) * np.float32(2.0)
+
+
+def paint_window(canvas: Canvas, camera: Camera, seed: int) -> None:
+    """A bright room out of focus: a window onto green, a wall, a curtain."""
+    height, width = canvas.depth.shape
+    chance = chance_of(seed, "window")
+    edge = camera.project(0, 0, camera.height / SLOPE + 2.7)[1]
+    short = canvas.short
+    canvas.light[:] = linear("#d9cfbe") * np.float32(0.75)
+    left = 0.10 * width if chance.random() < 0.5 else 0.42 * width
+    right = left + min(0.50 * width, 1.0 * short)
+    top = max(0.0, edge - 0.62 * short)
+    rows, columns = np.mgrid[0:height, 0:width].astype(np.float32)
+    inside = (
+        smoothstep(left, left + 4, columns)
+        * smoothstep(right, right - 4, columns)
+        * smoothstep(top, top + 4, rows)
+        * smoothstep(edge - 0.05 * short, edge - 0.06 * short, rows)
+    )
+    green = sample(tile(seed, "garden", 4, 8), columns / short * 0.5, rows / short * 0.5)
+    garden = ramp(
+        np.clip((edge - rows) / short * 1.5 + 0.18 * green, 0, 1),
+        [(0.0, "#5d8a3a"), (0.35, "#8fb858"), (0.62, "#cfe6d0"), (1.0, "#f4fbff")],
+    )
+    bars = (np.abs(columns - (left + right) / 2) < 0.010 * short) | (
+        np.abs(rows - (top + 0.22 * short)) < 0.008 * short
+    )
+    view = np.where(bars[..., None], linear("#f0ece2"), garden * np.float32(1.9))
+    canvas.light[:] = mix(canvas.light, view, inside[..., None])
+    canvas.light[:] = lens_blur(canvas.light, short * 0.022)
+    for _ in range(int(9 * width / short)):
+        canvas.disc(
+            chance.uniform(left, right),
+            chance.uniform(top, edge - 0.12 * short),
+            short * chance.uniform(0.012, 0.034),
+            linear("#eaffd8") * np.float32(0.16),
+        )
 
 
 def candle_lighting(candles: list[Array], middle: Array) -> Lighting:
@@ -94,8 +233,10 @@ def restaurant_light(directions: Array, roughness: float) -> Array:
     return light
 
 
-def lay_table(canvas: Canvas, camera: Camera, lighting: Lighting, near: list[Solid], middle: Array, seed: int) -> None:
-    """The cloth: traced as a plane, its light worked out on a coarse grid of the ground and looked up."""
+def lay_table(
+    canvas: Canvas, camera: Camera, lighting: Lighting, near: list[Solid], middle: Array, by_candle: bool, seed: int
+) -> None:
+    """The cloth or the wood: traced as a plane, its light worked out on a coarse grid of the ground and looked up."""
     edge = float(middle[2]) + 2.7
     last = camera.project(0, 0, edge)[1]
     top = max(0, int(last))
@@ -103,12 +244,17 @@ def lay_table(canvas: Canvas, camera: Camera, lighting: Lighting, near: list[Sol
     away = camera.height / np.maximum(-rays[..., 1], 1e-4)
     points = camera.eye + rays * away[..., None]
     x, z = points[..., 0], points[..., 2]
-    cloth, bump_x, bump_z = cloth_surface(x, z, seed)
+    cloth, bump_x, bump_z = cloth_surface(x, z, seed) if by_candle else wood_surface(x, z, seed)
     light = ground_light(x, z, lighting, near, middle)
     slope_light = 1 + 1.0 * bump_x + 0.8 * bump_z
-    shine = np.clip(smoothstep(float(middle[2]) + 0.4, edge, z), 0, 1)[..., None] * linear("#ffb56a") * 0.05
+    shine = (
+        np.clip(smoothstep(float(middle[2]) + 0.4, edge, z), 0, 1)[..., None]
+        * linear("#ffb56a" if by_candle else "#f4ecd8")
+        * np.float32(0.05 if by_candle else 0.22)
+    )
     # A lamp hangs over the dish: its pool of light fades towards the ends of the table.
-    pool = 0.30 + 0.70 * np.exp(-(x * x + 1.3 * (z - middle[2] - 0.2) ** 2) / 3.4)
+    low = 0.30 if by_candle else 0.75
+    pool = low + (1 - low) * np.exp(-(x * x + 1.3 * (z - middle[2] - 0.2) ** 2) / 3.4)
     table = cloth * light * (slope_light * pool)[..., None] + shine
     cover = smoothstep(last - 0.5, last + 1.5, np.arange(top, camera.rows, dtype=np.float32))[:, None]
     canvas.light[top:] = mix(canvas.light[top:], table, cover[..., None])
@@ -127,6 +273,21 @@ def cloth_surface(x: Array, z: Array, seed: int) -> tuple[Array, Array, Array]:
     return linear("#c9b79e") * sheen[..., None], lean_x * 0.9, lean_z * 0.9
 
 
+def wood_surface(x: Array, z: Array, seed: int) -> tuple[Array, Array, Array]:
+    """Boards of oak that run across: their colour, and no folds."""
+    texture = tile(seed, "wood", 6, 4)
+    board = np.floor(z * 1.5)
+    shift = np.mod(board * 0.377, 1.0)
+    warp = sample(texture, x * 0.05 + shift, z * 0.12)
+    rings = np.sin(z * 34 + warp * 7 + shift * 40) * 0.5 + 0.5 * sample(texture, x * 0.11 + shift, z * 2.1)
+    joint = smoothstep(0.02, 0.005, np.abs(np.mod(z * 1.5, 1) - 0.5) * -1 + 0.5)
+    tone = mix(
+        linear("#8a5a34"), linear("#c89a66"), np.clip(0.5 + 0.22 * rings + 0.18 * (shift - 0.5), 0, 1)[..., None]
+    )
+    flat = np.zeros_like(x)
+    return tone * (1 - 0.5 * joint)[..., None], flat, flat
+
+
 def ground_light(x: Array, z: Array, lighting: Lighting, near: list[Solid], middle: Array) -> Array:
     """Light that arrives on the table, from a grid over what the camera sees, finer than it looks."""
     count = 300
@@ -138,8 +299,6 @@ def ground_light(x: Array, z: Array, lighting: Lighting, near: list[Solid], midd
     white = Material(lambda where, _: np.ones_like(where), roughness=1.0, sheen=0.0)
     down = np.tile(vector(0, -0.7, 0.7), (points.shape[0], 1))
     arriving = shade(points, up, down, white, lighting, near, 0.3).reshape(count, count, 3)
-    import cv2
-
     columns = (x + reach) / (2 * reach) * (count - 1)
     rows = (z - middle[2] + reach) / (2 * reach) * (count - 1)
     found = cv2.remap(
@@ -203,5 +362,9 @@ def _lights(canvas: Canvas, chance: Chance, edge: float) -> None:
         for _ in range(int(chance.integers(1, 6))):
             radius = short * chance.uniform(0.018, 0.062)
             strength = 0.16 * (0.045 * short / radius) ** 1.2 * float(np.exp(chance.normal(0.3, 0.7)))
-            canvas.disc(centre + chance.normal(0, 0.08) * short, level + chance.normal(0, 0.06) * short, radius,
-                        colour * np.float32(min(strength, 1.6)))  # fmt: skip
+            canvas.disc(
+                centre + chance.normal(0, 0.08) * short,
+                level + chance.normal(0, 0.06) * short,
+                radius,
+                colour * np.float32(min(strength, 1.6)),
+            )
