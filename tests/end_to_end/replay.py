@@ -41,7 +41,7 @@ def exchanges_of(name: str) -> list[Exchange]:
     """The exchanges of a recording, whichever tool recorded them."""
     path = RECORDED / name
     text = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    loaded = yaml.load(text, Loader=yaml.CSafeLoader)  # noqa: S506 - the C loader of the safe kind
+    loaded = yaml.load(text, Loader=yaml.CSafeLoader)
     if "when" in loaded:
         return [_from_mock(loaded)]
     return [_from_cassette(one) for one in loaded.get("http_interactions") or loaded["interactions"]]
