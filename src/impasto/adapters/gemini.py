@@ -188,7 +188,7 @@ class _ErrorBody(msgspec.Struct):
 
 _error_body = msgspec.json.Decoder(_ErrorBody | list[_ErrorBody])
 _KEY_REFUSED = re.compile(r"API key (not valid|expired|not found)", re.IGNORECASE)
-_NO_QUOTA = re.compile(r"limit: 0(?![\d.])")
+_NO_QUOTA = re.compile(r"limit: 0(?!\.?\d)")
 _SECONDS = re.compile(r"([0-9]+(?:\.[0-9]+)?)s?")
 _LONGEST_WAIT_SECONDS = 24 * 3600
 
