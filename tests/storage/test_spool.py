@@ -25,7 +25,7 @@ def test_what_was_written_is_read(memory_bytes: int) -> None:
 
 
 def test_what_does_not_fit_into_memory_has_no_name(tmp_path: Path) -> None:
-    spool = FileSpools(memory_bytes=1000, folder=tmp_path).open()
+    spool = FileSpools(memory_bytes=1000, folder=str(tmp_path)).open()
     for _ in range(100):
         spool.write(bytes(1000))
         assert list(tmp_path.iterdir()) == []
@@ -73,9 +73,11 @@ def test_a_full_disk_is_said_when_it_is_written_to(sizes: list[int]) -> None:
 
 
 def test_a_folder_that_is_gone_is_ours(tmp_path: Path) -> None:
+    spool = FileSpool(1, str(tmp_path / "gone"))
     with pytest.raises(Failure) as raised:
-        FileSpool(1, tmp_path / "gone").write(b"more than one")
+        spool.write(b"more than one")
     assert raised.value.code is Code.STORE_UNAVAILABLE
+    spool.close()
 
 
 def test_a_read_that_fails_is_ours_as_well() -> None:

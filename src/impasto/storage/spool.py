@@ -8,7 +8,6 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 from tempfile import SpooledTemporaryFile
 
 from impasto.domain.errors import Code, Failure
@@ -22,8 +21,8 @@ class FileSpool:
     Raises `Failure` (`store_unavailable`) when the disk takes no more.
     """
 
-    def __init__(self, memory_bytes: int, folder: Path | None = None) -> None:
-        self._file: SpooledTemporaryFile[bytes] = SpooledTemporaryFile(memory_bytes, dir=folder)  # noqa: SIM115 - `close` closes it
+    def __init__(self, memory_bytes: int, folder: str | None = None) -> None:
+        self._file: SpooledTemporaryFile[bytes] = SpooledTemporaryFile(max_size=memory_bytes, dir=folder)  # noqa: SIM115 - `close` closes it
 
     def write(self, data: bytes) -> None:
         with _store_failures():
@@ -56,10 +55,10 @@ def _store_failures() -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class FileSpools:
-    """Opens spools that hold `memory_bytes` in memory before they move to a file in `folder` (`None`: that of `TMPDIR`)."""
+    """Opens spools that hold `memory_bytes` in memory, and more in a file in `folder` (else in that of `TMPDIR`)."""
 
     memory_bytes: int = DEFAULT_MEMORY_BYTES
-    folder: Path | None = None
+    folder: str | None = None
 
     def open(self) -> FileSpool:
         return FileSpool(self.memory_bytes, self.folder)
