@@ -21,7 +21,7 @@ UNNOTICED = 0.07
 MOST_CROPPED = 0.45
 MOST_ZOOM = 0.7
 # How deep into the picture its continuation looks back, as a share of the side.
-MIRROR_DEPTH = 0.07
+MIRROR_DEPTH = 0.025
 SHARES: dict[str, tuple[float, float, float, float]] = {
     "left": (0.0, 0.0, 0.5, 1.0),
     "right": (0.5, 0.0, 1.0, 1.0),
