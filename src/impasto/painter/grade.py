@@ -27,7 +27,13 @@ class Grade:
 
 
 CINEMATIC = Grade(
-    bloom=0.14, contrast=1.06, saturation=1.08, vignette=0.5, shadows=(0.93, 1.0, 1.08), highlights=(1.04, 1.0, 0.94)
+    exposure=0.22,
+    bloom=0.14,
+    contrast=1.06,
+    saturation=1.08,
+    vignette=0.5,
+    shadows=(0.93, 1.0, 1.08),
+    highlights=(1.04, 1.0, 0.94),
 )
 
 
@@ -68,7 +74,7 @@ def to_bytes(shown: Array, width: int, height: int, grain: float, seed: int, *, 
     """Screen values at working size to the finished size: enlarged, sharpened, with fresh grain. uint8, RGB."""
     rows, columns = shown.shape[:2]
     wide = np.round(shown * 65535).astype(np.uint16)
-    way = cv2.INTER_NEAREST if blocks else cv2.INTER_LANCZOS4
+    way = cv2.INTER_NEAREST if blocks else cv2.INTER_LANCZOS4 if height >= rows else cv2.INTER_AREA
     if (rows, columns) != (height, width):
         wide = np.asarray(cv2.resize(wide, (width, height), interpolation=way))
     scale = float(np.sqrt(height * width / (rows * columns)))

@@ -3,10 +3,21 @@
 Rule: the first thing named decides.
 """
 
+from dataclasses import replace
+
 from impasto.painter.prompt import Brief, Thing
+from impasto.painter.scenes.table import AT_TABLE
 from impasto.painter.vocabulary import homes
 
-FOOD_SIZED = 0.36
+
+def fitted(brief: Brief, scene: str) -> Brief:
+    """The brief with no more of a kind than the scene has room for."""
+    if scene not in ("restaurant", "kitchen"):
+        return brief
+    things = tuple(
+        replace(thing, count=min(thing.count, AT_TABLE.get(thing.noun.name, thing.count))) for thing in brief.things
+    )
+    return replace(brief, things=things)
 
 
 def scene_of(brief: Brief) -> str:
