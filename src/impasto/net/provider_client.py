@@ -21,7 +21,8 @@ READ_BUFFER_BYTES = 128 << 10
 MAX_ERROR_BYTES = 64 << 10
 CONNECT_SECONDS = 10.0
 SILENCE_SECONDS = 300.0
-"""A slow model takes up to half a minute; a whole request has its own deadline."""
+"""Longest wait for the next bytes once the request is sent: a slow model takes up to half a minute.
+A whole request has its own deadline, also over the sending."""
 
 _BROKEN_CONNECTION = (aiohttp.ClientError, TimeoutError, OSError)
 
