@@ -182,7 +182,8 @@ def _moon(brief: Brief, height: int, width: int, seed: int) -> Composition:
         camera.horizon * 0.9,
         "land",
     )
-    arrange(stage, brief.things, seed)
+    # The blue world above is there already.
+    arrange(stage, tuple(thing for thing in brief.things if thing.noun.name != "earth"), seed)
     return Composition(canvas.light, Grade(bloom=0.08, contrast=1.08, saturation=1.0, vignette=0.25))
 
 

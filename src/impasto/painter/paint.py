@@ -11,9 +11,9 @@ from impasto.painter.daylight import time_of
 from impasto.painter.finish import FILTERS, styled
 from impasto.painter.grade import develop, to_bytes
 from impasto.painter.painting import Painting
-from impasto.painter.prompt import Brief, read_prompt
-from impasto.painter.scenes.choice import fitted, scene_of
-from impasto.painter.telling import SKYLESS, TIMELESS, report_of, words_of
+from impasto.painter.prompt import read_prompt
+from impasto.painter.scenes.choice import fitted, scene_of, unfit
+from impasto.painter.telling import report_of, words_of
 
 WORKING_PIXELS = 1_200_000
 """Scenes are composed at no more than this, and enlarged."""
@@ -46,22 +46,6 @@ def paint(prompt: str, *, width: int, height: int, seed: int) -> Painting:
     grain = 0.004 if brief.style in FILTERS else GRAIN
     grain *= float(np.clip(np.sqrt(width * height) / 1000, 0.4, 1.0))
     pixels = to_bytes(shown, width, height, grain, seed, blocks=brief.style == "pixel")
-    ignored = (*brief.ignored, *_unfit(brief, scene))
+    ignored = (*brief.ignored, *unfit(brief, scene))
     time = time_of(brief, USUAL_TIME.get(scene, "day"))
     return Painting(pixels, words_of(brief, scene, time, ignored), report_of(brief, scene, ignored))
-
-
-def _unfit(brief: Brief, scene: str) -> tuple[str, ...]:
-    """What was understood but has no place in this scene: rain in a studio, a season in space."""
-    unfit: list[str] = []
-    if scene in TIMELESS:
-        unfit += sorted(brief.weather)
-        if brief.time is not None and not (scene == "underwater" and brief.time == "night"):
-            unfit.append(brief.time)
-        if brief.season is not None:
-            unfit.append(brief.season)
-    if scene in SKYLESS:
-        unfit += sorted(brief.sky)
-    if brief.colour is not None and scene not in ("studio", "abstract"):
-        unfit.append("the colour without a thing")
-    return tuple(unfit)

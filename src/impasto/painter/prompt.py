@@ -32,7 +32,8 @@ class Thing:
 
 @dataclass(frozen=True, slots=True)
 class Brief:
-    """What the painter understood. `scene` and `time` are None where nothing was said; `people` are words for people,
+    """What the painter understood. `scene` and `time` are None where nothing was said; `said` pairs what
+    describes the picture with how it was written; `people` are words for people,
     `ignored` everything else that will not be drawn, both as they were written."""
 
     things: tuple[Thing, ...] = ()
@@ -45,6 +46,7 @@ class Brief:
     light: str | None = None
     colour: str | None = None
     fare: bool = False
+    said: tuple[tuple[str, str], ...] = ()
     people: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
 
@@ -140,6 +142,8 @@ def _take(brief: Brief, pending: _Reading, phrase: str, meaning: Meaning) -> tup
 def _in_manner(brief: Brief, phrase: str, meaning: Meaning) -> Brief:
     """What describes the picture rather than a thing in it."""
     value = meaning.value
+    if meaning.role in ("weather", "sky", "time", "season", "light"):
+        brief = replace(brief, said=(*brief.said, (value, phrase)))
     match meaning.role:
         case "fare":
             return replace(brief, fare=True)
@@ -211,7 +215,7 @@ def _let_go(brief: Brief, pending: _Reading) -> Brief:
     """A colour without a noun colours the picture; a size without one cannot be honoured."""
     if pending.colour:
         if brief.colour is None:
-            brief = replace(brief, colour=pending.colour[0])
+            brief = replace(brief, colour=pending.colour[0], said=(*brief.said, pending.colour))
         else:
             brief = replace(brief, ignored=_added(brief.ignored, pending.colour[1]))
     if pending.size:

@@ -6,6 +6,7 @@ Rule: the words name what was drawn and what was left out, and claim nothing els
 from typing import Any
 
 from impasto.painter.prompt import Brief, Thing
+from impasto.painter.scenes.choice import INDOORS
 from impasto.painter.vocabulary import plural_of
 
 SCENES = {
@@ -56,8 +57,6 @@ _STYLES = {
     "sepia": "in sepia",
 }
 _COUNTS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
-TIMELESS = {"restaurant", "kitchen", "studio", "space", "moon", "abstract", "underwater"}
-SKYLESS = {"restaurant", "kitchen", "studio", "abstract", "underwater", "space", "moon"}
 MOST_WORDS = 12
 
 
@@ -66,13 +65,13 @@ def words_of(brief: Brief, scene: str, time: str | None, ignored: tuple[str, ...
     parts = [SCENES[scene]]
     if scene == "restaurant" or (scene == "kitchen" and brief.light == "candle"):
         parts.append("by candlelight")
-    elif time is not None and scene not in TIMELESS:
+    elif time is not None and scene not in INDOORS:
         parts.append(_TIMES[time])
-    if scene not in TIMELESS:
+    if scene not in INDOORS:
         parts += [_WEATHER[weather] for weather in sorted(brief.weather)]
     shown = [_told(thing, scene) for thing in brief.things]
     shown += ["neon lights"] * (brief.light == "neon" and scene in ("city", "street"))
-    shown += [_SKY[light] for light in sorted(brief.sky) if scene not in SKYLESS]
+    shown += [_SKY[light] for light in sorted(brief.sky) if scene not in INDOORS]
     if shown:
         parts.append("with " + _listed(shown))
     sentence = " ".join(parts)
@@ -130,6 +129,12 @@ _UNCOUNTED = {
 }
 
 _SAME = {
+    "jellyfish",
+    "squid",
+    "shrimp",
+    "moose",
+    "bison",
+    "coral",
     "sheep",
     "deer",
     "fish",

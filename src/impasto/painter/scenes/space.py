@@ -52,7 +52,12 @@ def paint_space(height: int, width: int, seed: int, planet: float = 1.0) -> Canv
     side = 1 if chance.random() < 0.5 else -1
     if planet > 0:
         _planet(
-            canvas, chance, seed, width * (0.5 + (0.44 - 0.24 * planet**3) * side), height * 0.60, short * 0.30 * planet
+            canvas,
+            int(chance.integers(len(_WORLDS))),
+            seed,
+            width * (0.5 + (0.44 - 0.24 * planet**3) * side),
+            height * 0.60,
+            short * 0.30 * planet,
         )
     return canvas
 
@@ -90,7 +95,7 @@ _WORLDS = (
 )
 
 
-def _planet(canvas: Canvas, chance: np.random.Generator, seed: int, column: float, row: float, radius: float) -> None:
+def _planet(canvas: Canvas, kind: int, seed: int, column: float, row: float, radius: float) -> None:
     """A lit globe: oceans and land, or bands; with the blue rim of its air."""
     height, width = canvas.depth.shape
     reach = radius * 1.25
@@ -102,7 +107,7 @@ def _planet(canvas: Canvas, chance: np.random.Generator, seed: int, column: floa
     x, y = (columns - column) / radius, (row - rows) / radius
     away = np.hypot(x, y)
     z = np.sqrt(np.clip(1 - away * away, 0, 1))
-    (low, land, high), clouds = _WORLDS[int(chance.integers(len(_WORLDS)))]
+    (low, land, high), clouds = _WORLDS[kind]
     turn, up = np.arctan2(x, z + 1e-3) * 0.16 + 0.3, np.arcsin(np.clip(y, -1, 1)) * 0.16
     texture = tile(seed, "world", 7, 4)
     terrain = sample(texture, turn, up)
@@ -136,7 +141,7 @@ def paint_moon(height: int, width: int, seed: int) -> tuple[Canvas, Camera]:
     _starfield(canvas, chance, canvas.depth)
     _planet(
         canvas,
-        np.random.default_rng(0),
+        0,
         seed,
         width * 0.74,
         camera.horizon * 0.42,
