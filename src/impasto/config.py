@@ -95,11 +95,18 @@ def _origins(value: str) -> tuple[str, ...]:
 
 
 def _key(value: str) -> str:
-    """A secret that a header can carry, and whose quotes were not meant as quotes."""
-    secret = value.strip()
-    if not re.fullmatch(r"[!-~]+", secret) or secret[0] in "\"'" or secret[-1] in "\"'":
+    key = _provider_key(value)
+    if {*" \"'"} & {*key}:
         raise ValueError
-    return secret
+    return key
+
+
+def _provider_key(value: str) -> str:
+    """What a header can carry. Quotes around it were meant as quotes: no key of a provider has any there."""
+    key = value.strip()
+    if not re.fullmatch(r"[ -~]+", key) or key[0] in "\"'" or key[-1] in "\"'":
+        raise ValueError
+    return key
 
 
 def _level(value: str) -> str:
@@ -128,7 +135,8 @@ class Setting:
         return "--" + self.name.replace("_", "-")
 
 
-KEY_TAKES = "printable ASCII characters, without spaces and without quotes around them"
+KEY_TAKES = "printable ASCII characters, without spaces and quotes"
+PROVIDER_KEY_TAKES = "printable ASCII characters, without quotes around them"
 
 SETTINGS = (
     Setting("host", _host, "127.0.0.1", "an address or a name, without a port", "address to listen on"),
@@ -175,7 +183,7 @@ class Settings:
         for variable in variables:
             found = _with_file_variant(self.environment, variable)
             if found:
-                return found[0], _provider_key(*found)
+                return found[0], _read_provider_key(*found)
         return None
 
     def origin_of(self, variable: str) -> str:
@@ -321,11 +329,11 @@ def _read(setting: Setting, text: str, source: str) -> object:
         raise ConfigError(f"{source}: {said} is not possible. It takes {setting.takes}.") from None
 
 
-def _provider_key(variable: str, text: str) -> str:
+def _read_provider_key(variable: str, text: str) -> str:
     try:
-        return _key(text)
+        return _provider_key(text)
     except ValueError:
-        raise ConfigError(f"{variable}: this value is no key. It takes {KEY_TAKES}.") from None
+        raise ConfigError(f"{variable}: this value is no key. It takes {PROVIDER_KEY_TAKES}.") from None
 
 
 def _with_file_variant(environment: Mapping[str, str], variable: str) -> tuple[str, str] | None:
