@@ -93,7 +93,7 @@ def _finish(wide: Array, grain: float, scale: float, seed: int) -> Array:
         start, end = max(0, top - margin), min(height, top + 512 + margin)
         strip = wide[start:end].astype(np.float32) / 65535
         if scale > 1.05:
-            strip += (strip - np.asarray(cv2.GaussianBlur(strip, (0, 0), 0.55 * scale))) * 0.6
+            strip += (strip - np.asarray(cv2.GaussianBlur(strip, (0, 0), 0.55 * scale))) * 0.4
         noise = np.tile(np.roll(pattern, 131 * (top // 512), axis=1), (1, -(-width // 1024)))
         noise = noise[: end - start, :width] if end - start <= 1024 else noise[:1, :width]
         grey = strip @ np.array([0.3, 0.6, 0.1], np.float32)

@@ -15,7 +15,7 @@ from impasto.painter.prompt import read_prompt
 from impasto.painter.scenes.choice import fitted, scene_of, unfit
 from impasto.painter.telling import report_of, words_of
 
-WORKING_PIXELS = 1_200_000
+WORKING_PIXELS = 1_600_000
 """Scenes are composed at no more than this, and enlarged."""
 
 GRAIN = 0.013

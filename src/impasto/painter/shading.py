@@ -53,7 +53,7 @@ def shade(
 ) -> Array:
     """The light that leaves each point towards the eye. `near` casts shadows; `reach` is how far crevices are felt."""
     base = made_of.colour(points, normals)
-    facing = np.clip(-np.einsum("ij,ij->i", normals, rays), 0.16, 1)
+    facing = np.clip(-np.einsum("ij,ij->i", normals, rays), 0.26, 1)
     mirror = base if made_of.metal else np.full_like(base, made_of.sheen)
     fresnel = mirror + (1 - mirror) * ((1 - facing) ** 5)[:, None] * (1 - 0.7 * made_of.roughness)
     open_share = openness(points, normals, near, reach)[:, None]

@@ -36,12 +36,16 @@ class Material:
 
 @dataclass(frozen=True, slots=True)
 class Solid:
-    """A shape within a ball, and what it is made of."""
+    """A shape within a ball, and what it is made of.
+
+    A flat one may say between which heights it lies (`slab`); it is then seen from above only.
+    """
 
     distance: Distance
     centre: Array
     radius: float
     material: Material
+    slab: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,10 @@ def trace(solid: Solid, camera: Camera) -> Hits | None:
     rays = camera.rays(*frame)
     flat = rays.reshape(-1, 3)
     start, end = _ball_span(camera.eye, flat, solid.centre, solid.radius)
+    if solid.slab is not None:
+        below = np.minimum(flat[:, 1], -1e-6)
+        start = np.maximum(start, (solid.slab[1] - camera.height) / below)
+        end = np.minimum(end, (solid.slab[0] - camera.height) / below)
     rows = np.flatnonzero(end > start)
     if rows.size == 0:
         return None

@@ -10,12 +10,27 @@ import numpy as np
 
 from impasto.painter.colour import Array, linear, mix, smoothstep
 from impasto.painter.noise import sample, tile
-from impasto.painter.shapes import ball, balls, ellipsoid, lathe, melted, placed, together, turned, vector
+from impasto.painter.shapes import ball, balls, ellipsoid, lathe, melted, placed, smoothed, together, turned, vector
 from impasto.painter.solids import Distance, Material, Solid, plain
 
-# Thickness of a banana along its length, from the blossom end to the stem.
-_ALONG = np.array([-1.0, -0.97, -0.93, -0.85, -0.7, -0.4, 0.0, 0.4, 0.62, 0.76, 0.84, 0.9, 1.0], np.float32)
-_THICK = np.array([0.26, 0.32, 0.42, 0.66, 0.88, 0.99, 1.0, 0.95, 0.8, 0.52, 0.34, 0.26, 0.28], np.float32)
+# Along a banana, from the blossom end to the stem, and how thick it is there.
+_OUTLINE = smoothed(
+    [
+        (-1.0, 0.24),
+        (-0.95, 0.36),
+        (-0.86, 0.66),
+        (-0.68, 0.92),
+        (-0.3, 1.0),
+        (0.2, 0.99),
+        (0.55, 0.86),
+        (0.74, 0.56),
+        (0.84, 0.32),
+        (0.92, 0.26),
+        (1.0, 0.29),
+    ]
+)
+_ALONG = np.array([along for along, _ in _OUTLINE], np.float32)
+_THICK = np.array([thick for _, thick in _OUTLINE], np.float32)
 
 
 def _banana_places(points: Array, bend: float, half_angle: float) -> tuple[Array, Array, Array]:
@@ -47,7 +62,7 @@ def banana(at: Array, turn: Array, length: float, seed: int, ripeness: float = 0
         mottle = sample(texture, along * 0.35 + 0.5, ridge)
         freckle = sample(texture, along * 0.9, ridge * 2)
         skin = mix(linear("#f7c51e"), linear("#ffe04f"), np.clip(0.5 + 0.3 * mottle, 0, 1)[:, None])
-        green = smoothstep(0.45, 0.95, along + 0.12 * mottle) * 0.75 + smoothstep(0.5, 0, np.full_like(along, ripeness))
+        green = smoothstep(0.62, 1.0, along + 0.10 * mottle) * 0.6 + smoothstep(0.5, 0, np.full_like(along, ripeness))
         skin = mix(skin, linear("#a9b52a"), np.clip(green, 0, 1)[:, None])
         seam = smoothstep(0.93, 1.0, np.cos(5 * 2 * np.pi * ridge)) * 0.25
         skin = mix(skin, linear("#b98a12"), seam[:, None])
@@ -124,7 +139,7 @@ def scoop(at: Array, radius: float, colour: str, seed: int) -> Solid:
 
     def skin(points: Array, normals: Array) -> Array:
         specks = smoothstep(2.1, 2.4, sample(texture, points[:, 0] * 5.5, points[:, 1] * 5.5 + points[:, 2] * 3))
-        return mix(np.broadcast_to(base, points.shape), linear("#4a3420"), (specks * 0.7)[:, None])
+        return mix(np.broadcast_to(base, points.shape), linear("#4a3420"), (specks * 0.28)[:, None])
 
     return Solid(shape, at, radius * 1.35, Material(skin, roughness=0.55, through=0.55))
 

@@ -42,7 +42,11 @@ def plate(at: Array, radius: float, seed: int, sauce: str | None = "#2a120a") ->
         return mix(skin, dark, (wet * 0.96)[:, None])
 
     return Solid(
-        placed(shape, at), at + vector(0, 0.06 * radius, 0), radius * 1.03, Material(colour, roughness=0.16, sheen=0.05)
+        placed(shape, at),
+        at + vector(0, 0.06 * radius, 0),
+        radius * 1.03,
+        Material(colour, roughness=0.16, sheen=0.05),
+        slab=(-0.02 * radius, 0.15 * radius),
     )
 
 
@@ -217,4 +221,4 @@ def fork(at: Array, yaw: float) -> Solid:
 def _silver(shape: Distance, at: Array, yaw: float) -> Solid:
     turn = turned(yaw)
     made_of = Material(plain(linear("#f4efe6")), roughness=0.25, metal=True)
-    return Solid(placed(shape, at, turn), at + turn @ vector(0, 0.02, 0.04), 0.68, made_of)
+    return Solid(placed(shape, at, turn), at + turn @ vector(0, 0.02, 0.04), 0.68, made_of, slab=(-0.01, 0.09))

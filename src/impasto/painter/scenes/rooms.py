@@ -84,7 +84,7 @@ def candle_lighting(candles: list[Array], middle: Array) -> Lighting:
     """Candles, a warm lamp above and behind, a cool breath from the front."""
     lamps = [Lamp(at + vector(0, 1.15, 0), linear("#ff9a45") * np.float32(0.62), 0.12, casts=False) for at in candles]
     lamps.append(Lamp(middle + vector(-1.6, 3.6, 2.4), linear("#ffd9a6") * np.float32(9.0), 0.7))
-    lamps.append(Lamp(middle + vector(-2.2, 2.6, -2.2), linear("#ffe2bd") * np.float32(6.5), 0.8))
+    lamps.append(Lamp(middle + vector(-2.2, 2.6, -2.2), linear("#ffe6c6") * np.float32(8.5), 0.8))
     lamps.append(Lamp(middle + vector(2.4, 3.2, -3.2), linear("#b9c8ff") * np.float32(1.2), 1.6, casts=False))
     return Lighting(lamps, linear("#6a5848") * np.float32(1.0), linear("#4a2a14") * np.float32(0.8), restaurant_light)
 
