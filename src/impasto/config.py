@@ -212,7 +212,8 @@ def load_settings(
     sources: dict[str, str] = {}
     for setting in SETTINGS:
         values[setting.name], source = _value_of(setting, flags or {}, environment, table, path)
-        sources[setting.name] = ".env" if source in dotenv_names else source
+        is_plain = source == setting.variable
+        sources[setting.name] = ".env" if source in dotenv_names else "environment" if is_plain else source
     return Settings(
         **values,  # type: ignore[arg-type]
         environment=environment,
@@ -345,7 +346,7 @@ def _with_file_variant(environment: Mapping[str, str], variable: str) -> tuple[s
     try:
         secret = Path(path).read_text(encoding="utf-8-sig").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{variable}_FILE: {path} cannot be read: {_reason(error)}.") from None
+        raise ConfigError(f"{variable}_FILE: {path} cannot be read: {_reason(error)}. Correct or unset it.") from None
     if not secret:
-        raise ConfigError(f"{variable}_FILE: {path} is empty.")
+        raise ConfigError(f"{variable}_FILE: {path} is empty. Write the secret into it, or unset it.")
     return f"{variable}_FILE", secret

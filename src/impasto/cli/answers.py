@@ -36,5 +36,7 @@ def cost_text(answer: Mapping[str, Any]) -> str:
         return "cost unknown"
     if cost == 0:
         return "free"
+    if cost < 0.0001:
+        return "under $0.0001"
     about = "about " if answer.get("cost_status") == "estimated" else ""
     return f"{about}${Decimal(str(cost)):.4f}"

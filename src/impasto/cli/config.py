@@ -6,6 +6,7 @@ import click
 
 from impasto.app import access_of, build, load_operators_catalogue
 from impasto.cli.options import config_option, json_option
+from impasto.cli.serve import check_key
 from impasto.cli.table import print_table
 from impasto.config import SETTINGS, Settings, load_settings, masked, shown
 
@@ -42,6 +43,7 @@ def show(as_json: bool, config: str | None) -> None:
 def check(as_json: bool, config: str | None) -> None:
     """Check the settings and the catalogue; exits 1 with the sentence that says what is wrong."""
     settings = load_settings(config=config)
+    check_key(settings)
     build(settings)
     models = len(load_operators_catalogue(settings).models)
     if as_json:

@@ -129,7 +129,7 @@ def _key(settings: Settings) -> Iterator[Finding]:
     if settings.api_key and len(settings.api_key) < SAFE_KEY_LENGTH:
         yield Finding("note", f"IMPASTO_API_KEY can be guessed. Use {SAFE_KEY_LENGTH} random characters or more.")
     elif settings.api_key:
-        yield Finding("good", f"{settings.sources['api_key']} sets the key.")
+        yield Finding("good", "IMPASTO_API_KEY is set.")
     if first_key and os.name == "posix" and path.stat().st_mode & 0o077:
         yield Finding("bad", f"Others on this machine can read {path}. Run: chmod 600 {path}.")
     elif first_key:

@@ -89,7 +89,8 @@ class RemoteGateway:
         if error.code == 401:
             message += " The command line sends IMPASTO_API_KEY, or first-key of the data folder."
         request_id = error.headers.get("x-request-id")
-        return f"{message} (request {request_id})" if request_id else str(message)
+        is_known = error.code < 500 or not request_id or request_id in message
+        return str(message) if is_known else f"{message} (request {request_id})"
 
     def _stranger(self, answer: str) -> str:
         return f"{self.url} answers with {answer}. Is an impasto there? Its address has no path behind the port."

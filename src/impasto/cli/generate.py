@@ -85,7 +85,13 @@ def command(
 def body_of(
     prompt: str, images: tuple[str, ...], *, aspect_ratio: str | None, image_size: str | None
 ) -> dict[str, Any]:
-    """The request's body, without its model and its seed."""
+    """The request's body, without its model and its seed. Raises `click.ClickException`."""
+    if not prompt.strip():
+        raise click.ClickException("PROMPT is empty. Say what to paint, or what to change.")
+    try:
+        prompt.encode()
+    except UnicodeEncodeError as error:
+        raise click.ClickException("PROMPT is not UTF-8. Check the terminal's encoding.") from error
     content: object = prompt
     if images:
         photos = [{"type": "image_url", "image_url": {"url": data_url_of(path)}} for path in images]

@@ -19,7 +19,7 @@ def listen_on(host: str, port: int) -> list[socket.socket]:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (socket.gaierror, UnicodeError) as error:
         raise click.ClickException(
-            f'--host or IMPASTO_HOST: "{host}" is no address that is known here. Listen on 127.0.0.1, or on 0.0.0.0 '
+            f'--host: "{host}" is no address that is known here. Listen on 127.0.0.1, or on 0.0.0.0 '
             "for every address of this machine."
         ) from error
     addresses = dict.fromkeys((family, str(address[0])) for family, _, _, _, address in found)
@@ -61,13 +61,13 @@ def _sentence(error: OSError, host: str, port: int) -> str:
         case errno.EADDRINUSE:
             return (
                 f"{address_of(host, port)} is taken: another program listens there. Stop it, or choose another port "
-                "with --port or IMPASTO_PORT."
+                "with --port."
             )
         case errno.EACCES:
-            return f"This user may not listen on port {port}. Choose one from 1024 up with --port or IMPASTO_PORT."
+            return f"This user may not listen on port {port}. Choose one from 1024 up with --port."
         case errno.EADDRNOTAVAIL | errno.EAFNOSUPPORT:
             return (
-                f"--host or IMPASTO_HOST: {host} is no address of this machine. Listen on 127.0.0.1, or on 0.0.0.0 "
+                f"--host: {host} is no address of this machine. Listen on 127.0.0.1, or on 0.0.0.0 "
                 "for every address that it has."
             )
     return f"{address_of(host, port)} cannot be listened on: {error.strerror}."

@@ -82,5 +82,6 @@ def main() -> None:
     From a terminal: impasto generate "a lighthouse at dusk" --aspect-ratio 16:9
 
     Settings come from flags, the environment, .env and a TOML file, in this order: impasto config show.
+
     Exit codes: 0 done, 1 failed (standard error says why), 2 called wrongly, 130 stopped by Ctrl-C.
     """

@@ -80,6 +80,10 @@ def _check_spending(name: str, settings: Settings, *, paid: bool) -> None:
         )
     if model.provider.is_local:
         return
+    if settings.secret_of(model.provider.key_env) is None:
+        raise click.ClickException(
+            f"No key for {model.provider.name} is set. Set {' or '.join(model.provider.key_env)}."
+        )
     request = ChatRequest(name, (Message("user", (TextPart(PROMPT),)),), CONFIG)
     most = most_it_can_cost(model, request, CONFIG)
     most_text = "an unknown amount" if most is None else f"at most ${most:.4f}"
@@ -103,7 +107,7 @@ def _explain_painter(settings: Settings) -> None:
 def _show_page(gateway: RemoteGateway, settings: Settings) -> None:
     # The operator's own secret has no place on a screen or in a container's log.
     if settings.api_key:
-        click.echo(f"\nThe page: {gateway.url}/ (its key is {settings.sources['api_key']})")
+        click.echo(f"\nThe page: {gateway.url}/ (its key is IMPASTO_API_KEY)")
     else:
         click.echo(f"\nThe page: {gateway.url}/#key={gateway.key}")
     click.echo("Serving until Ctrl-C.")

@@ -65,7 +65,7 @@ def check_key(settings: Settings) -> None:
         )
     if settings.api_key and len(settings.api_key) < SAFE_KEY_LENGTH:
         raise ConfigError(
-            f"{settings.sources['api_key']}: {len(settings.api_key)} characters can be guessed by whoever reaches "
+            f"IMPASTO_API_KEY: {len(settings.api_key)} characters can be guessed by whoever reaches "
             f"{settings.host}. Use {SAFE_KEY_LENGTH} random ones or more (openssl rand -hex 32), or listen on "
             "127.0.0.1."
         )
@@ -85,9 +85,8 @@ def greet(settings: Settings, port: int, new_key: str | None) -> None:
         click.echo(f"Note: {warning}", err=True)
     click.echo(f"impasto listens on {address}")
     if new_key:
-        click.echo(f"A key was made for this gateway and is kept in {Path(settings.data) / FIRST_KEY_FILE}:")
-        click.echo(f"  {new_key}")
-        click.echo(f"The page: {address}/#key={new_key}")
+        click.echo(f"A key was made for this gateway and is kept in {Path(settings.data) / FIRST_KEY_FILE}.")
+        click.echo(f"The page, with the key, which is shown this once: {address}/#key={new_key}")
     elif not settings.api_key:
         click.echo(f"Its key is in {Path(settings.data) / FIRST_KEY_FILE}.")
 
