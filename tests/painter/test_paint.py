@@ -109,6 +109,8 @@ def test_an_enlarged_picture_has_its_dimensions() -> None:
         ("a robot in the evening, at sea", "The sea at sunset with a robot."),
         ("coffee in the morning", "A table by a window with coffee."),
         ("a robot in a studio at midnight", 'A studio with a robot. I left out: "midnight".'),
+        ("two bananas", "A table by a window with two bananas."),
+        ("a banana", "A table by a window with bananas on a plate."),
         ("a blue forest", 'A forest by day. I left out: "blue".'),
         ("", "I found nothing in the prompt that I can draw, so this is an abstract of folded colour."),
     ],

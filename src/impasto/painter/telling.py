@@ -86,7 +86,8 @@ def words_of(brief: Brief, scene: str, time: str | None, ignored: tuple[str, ...
 def _told(thing: Thing, scene: str) -> str:
     name = thing.noun.name
     small = "small " if thing.scale < 1 else "large " if thing.scale > 1 else ""
-    if scene == "restaurant" and name == "banana" and thing.asked <= 4:
+    if name == "banana" and scene in ("restaurant", "kitchen") and thing.asked == 1:
+        # One banana makes no dish: the table serves a few.
         return f"{small}bananas on a plate"
     if name in _UNCOUNTED and thing.asked == 1:
         return small + name
