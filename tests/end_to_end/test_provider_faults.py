@@ -12,10 +12,13 @@ from typing import Any
 
 import aiohttp
 import pytest
+import pytest_asyncio
 
 from impasto.simulator import faults
 from impasto.simulator.server import GeminiSimulator
 from tests.end_to_end.gateway import Running, gateway
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 MODEL = "google/gemini-3.1-flash-image"
 
@@ -62,10 +65,17 @@ async def house_of(data: Path, **environment: str) -> AsyncIterator[House]:
             yield House(google, running, caller)
 
 
-@pytest.fixture
-async def house(tmp_path: Path) -> AsyncIterator[House]:
-    async with house_of(tmp_path) as house:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def standing(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
+    async with house_of(tmp_path_factory.mktemp("data")) as house:
         yield house
+
+
+@pytest.fixture
+def house(standing: House) -> House:
+    """One house for all tests, as if nothing had been asked before."""
+    standing.google.reset()
+    return standing
 
 
 BROKE_OFF = [
