@@ -130,15 +130,17 @@ def _key_of(settings: Settings, provider: Provider) -> str | None:
 
 def _base_url(settings: Settings, provider: Provider) -> str:
     """The address without a trailing slash. Raises `ConfigError` for one that cannot be right."""
-    base_url = (settings.environment.get(provider.base_url_env) or provider.base_url).strip().rstrip("/")
-    said = f'{provider.base_url_env or f"base_url of {provider.id}"}: "{base_url}"'
+    written = settings.environment.get(provider.base_url_env) or provider.base_url
+    base_url = written.strip().rstrip("/")
+    name = provider.base_url_env or f"providers.{provider.id}.base_url"
+    said = f'{name}: "{written}"'
     try:
         parts = urlsplit(base_url)
         port = parts.port or _DEFAULT_PORTS[parts.scheme]
     except (ValueError, KeyError):
         raise ConfigError(f"{said} is no address. It takes http(s)://host[:port][/path].") from None
     if parts.username is not None:
-        raise ConfigError("A base URL with a name or a password in it is not taken. Leave them out.")
+        raise ConfigError(f"{name}: a name or a password in an address is not taken. Leave them out.")
     if not parts.hostname or parts.query or parts.fragment:
         raise ConfigError(f"{said} is no address. It takes http(s)://host[:port][/path].")
     if _VERSION.search(parts.path):

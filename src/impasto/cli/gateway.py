@@ -133,7 +133,7 @@ def own_gateway(settings: Settings, *, port: int) -> Iterator[RemoteGateway]:
     taken = listening.getsockname()[1]
     server = DrainingServer(replace(settings, host="127.0.0.1", port=taken))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
-    signal.signal(signal.SIGTERM, _interrupt)
+    earlier = signal.signal(signal.SIGTERM, _interrupt)
     thread.start()
     try:
         _wait_until_started(server, thread)
@@ -144,6 +144,7 @@ def own_gateway(settings: Settings, *, port: int) -> Iterator[RemoteGateway]:
     finally:
         _stop(server, thread)
         listening.close()
+        signal.signal(signal.SIGTERM, earlier)
 
 
 def _stop(server: "DrainingServer", thread: threading.Thread) -> None:
