@@ -10,8 +10,6 @@ from decimal import Decimal
 from typing import Any
 
 from starlette.types import Message
-from tests.fakes.answerers import FakeAnswerers, Script
-from tests.fakes.images import FakeImages
 
 from impasto.api.access import Access
 from impasto.api.routes import Gateway, asgi_app
@@ -24,6 +22,8 @@ from impasto.domain.pricing import Price
 from impasto.domain.usage import Usage
 from impasto.storage.keys import FixedKeys
 from impasto.storage.spool import FileSpools
+from tests.fakes.answerers import FakeAnswerers, Script
+from tests.fakes.images import FakeImages
 
 KEY = "key-that-may-generate"
 READERS_KEY = "key-that-may-only-read"

@@ -7,11 +7,11 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from tests.api.surface import KEY, PICTURE, WHOLE_ANSWER, data_url, picture_events, request_body, surface
 
 from impasto.domain.errors import Code, Failure
 from impasto.domain.events import Text
 from impasto.logs import JsonLines
+from tests.api.surface import KEY, PICTURE, WHOLE_ANSWER, data_url, picture_events, request_body, surface
 
 CHAT = "/v3/chat/completions"
 

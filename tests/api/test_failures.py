@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 from starlette.types import Message, Receive, Scope, Send
-from tests.api.surface import KEY, PICTURE, Answer, picture_events, surface
 
 from impasto.api.access import Access
 from impasto.api.failures import AnswerBrokeOffError, FailuresAnswered
 from impasto.domain.errors import Code, Failure
 from impasto.domain.events import Text
+from tests.api.surface import KEY, PICTURE, Answer, picture_events, surface
 
 CHAT = "/v3/chat/completions"
 

@@ -4,9 +4,9 @@ import json
 
 import pytest
 from starlette.requests import Request
-from tests.api.surface import surface
 
 from impasto.api.health import Health
+from tests.api.surface import surface
 
 REQUEST = Request({"type": "http", "method": "GET", "path": "/", "headers": []})
 

@@ -4,12 +4,12 @@ import itertools
 from typing import get_args
 
 import pytest
-from tests.api.surface import IMAGES_KEY, KEY, READERS_KEY, Surface, gateway_of, surface
-from tests.fakes.answerers import FakeAnswerers
-from tests.fakes.images import FakeImages
 
 from impasto.api.routes import Resource, resources_of
 from impasto.domain.keys import Scope
+from tests.api.surface import IMAGES_KEY, KEY, READERS_KEY, Surface, gateway_of, surface
+from tests.fakes.answerers import FakeAnswerers
+from tests.fakes.images import FakeImages
 
 RESOURCES = resources_of(gateway_of(FakeAnswerers(), FakeImages()))
 STRANGERS = [None, "", " ", "nobody's", KEY.upper(), KEY + "x", KEY[:-1], "null", "undefined"]

@@ -1,10 +1,11 @@
 """Models, calls and requests to test with; each takes what the test is about and leaves the rest ordinary."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Any
 
+from impasto.catalogue.catalogue import Catalogue
 from impasto.domain.chat import ChatRequest, Message, ModelCall, TextPart, Turn
 from impasto.domain.model import ImageLimits, Lifecycle, Model, Provider
 from impasto.domain.pricing import Price
@@ -81,3 +82,12 @@ def a_call(model: Model | None = None, turns: Sequence[Turn] | str = "a banana",
 def a_request(model: str = "google/painting-model", *messages: Message, **changes: Any) -> ChatRequest:
     """A request; without messages, for a banana."""
     return ChatRequest(model, messages or (Message("user", (TextPart("a banana"),)),), **changes)
+
+
+def a_catalogue(*models: Model, aliases: Mapping[str, str] | None = None) -> Catalogue:
+    """A catalogue of `models` alone."""
+    return Catalogue(
+        {model.provider.id: model.provider for model in models},
+        {model.id: model for model in models},
+        dict(aliases or {}),
+    )

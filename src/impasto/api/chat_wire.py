@@ -199,14 +199,14 @@ def _parse_image_config(raw: Raw) -> ImageConfig:
 
 
 def _sampling(fields: _Fields) -> Sampling:
-    stop = (fields.stop,) if isinstance(fields.stop, str) else fields.stop
+    stop = [fields.stop] if isinstance(fields.stop, str) else fields.stop or ()
     most = [asked for asked in (fields.max_tokens, fields.max_completion_tokens) if asked is not None]
     return Sampling(
         temperature=fields.temperature,
         top_p=fields.top_p,
         max_tokens=min(most, default=None),
         seed=fields.seed,
-        stop=tuple(stop) if stop else None,
+        stop=tuple(end for end in stop if end) or None,
         presence_penalty=fields.presence_penalty,
         frequency_penalty=fields.frequency_penalty,
         reasoning_effort=fields.reasoning_effort,

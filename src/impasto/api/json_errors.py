@@ -1,6 +1,6 @@
 """What is wrong with a JSON body, told to whoever sent it.
 
-Rule: callers know their fields and JSON's words for types; nothing here shows a value.
+Rule: callers know their fields and JSON's words for types; no value is repeated.
 """
 
 import re
@@ -12,6 +12,10 @@ from impasto.domain.errors import Code, Failure
 _JSON_WORDS = {"str": "string", "int": "integer", "float": "number", "bool": "boolean", "decimal": "number"}
 _PYTHON_WORD = re.compile(rf"\b({'|'.join(_JSON_WORDS)})\b")
 _QUOTED = re.compile(r"`([^`]*)`")
+_AT = " - at `$"
+_MISSING = re.compile(r"Object missing required field `(\w+)`")
+_LONGEST_COMPLAINT = 200
+"""A caller's own key may stand in it."""
 
 
 def not_json(error: Exception) -> Failure:
@@ -28,10 +32,15 @@ def not_json(error: Exception) -> Failure:
 
 def wrong_shape(error: msgspec.ValidationError, within: str = "", advice: str = "") -> Failure:
     """422 that names the field. msgspec says "Expected `str`, got `int` - at `$.role`" of what lies at `within`."""
-    what, _, place = str(error).partition(" - at ")
-    where = (within + place.strip("`").removeprefix("$")).removeprefix(".")
-    message = f"{where or 'The body'}: {_QUOTED.sub(_in_json, what)}.{advice}"
-    return Failure(Code.INVALID_BODY, message, param=where or None)
+    what, _, place = str(error).rpartition(_AT) if _AT in str(error) else (str(error), "", "")
+    where = (within + place.removesuffix("`")).removeprefix(".")
+    missing = _MISSING.fullmatch(what)
+    if missing:
+        where = f"{where}.{missing[1]}".removeprefix(".")
+        message = f"{where} is missing."
+    else:
+        message = f"{where or 'The body'}: {_QUOTED.sub(_in_json, what)[:_LONGEST_COMPLAINT]}."
+    return Failure(Code.INVALID_BODY, message + advice, param=where or None)
 
 
 def _in_json(quoted: re.Match[str]) -> str:

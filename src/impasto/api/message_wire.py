@@ -179,7 +179,7 @@ _PARSERS: dict[str, Callable[[PartBody, str], Part]] = {
 
 
 def _missing(field: str, where: str) -> Failure:
-    return Failure(Code.INVALID_BODY, f"{where} lacks its field {field}.", param=f"{where}.{field}")
+    return Failure(Code.INVALID_BODY, f"{where}.{field} is missing.", param=f"{where}.{field}")
 
 
 def _check_size(parts: list[Part]) -> None:

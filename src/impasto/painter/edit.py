@@ -93,11 +93,16 @@ def edit(instruction: str, photos: Sequence[Pixels], *, width: int | None, heigh
     before = frame.as_pixels(canvas)
     for step in _in_order(understood):
         canvas = np.clip(FILTERS[step.verb.name](canvas, _order(step, seed, bare=understood.bare)), 0.0, 1.0)
-    if shaped is photo and np.array_equal(before, frame.as_pixels(canvas)):
+    reframed = shaped is not photo or _asks_for(understood, *JOINS)
+    grown = _asks_for(understood, "enlarge") and out_width > photo.shape[1]
+    if not (reframed or grown) and np.array_equal(before, frame.as_pixels(canvas)):
         raise CannotPaintError(f"Nothing in this photo would change: {_listed(understood)} leaves it as it is.")
-    painted = any(step.verb.name in PAINTINGS for step in understood.steps)
-    pixels = _finished(canvas, out_width, out_height, seed, painted=painted)
+    pixels = _finished(canvas, out_width, out_height, seed, painted=_asks_for(understood, *PAINTINGS))
     return Painting(pixels, _words(understood), _report(understood))
+
+
+def _asks_for(understood: Instruction, *names: str) -> bool:
+    return any(step.verb.name in names for step in understood.steps)
 
 
 def _chosen(understood: Instruction, photos: Sequence[Pixels]) -> Pixels:
@@ -120,15 +125,13 @@ def _shaped(understood: Instruction, photo: Pixels, seed: int) -> Pixels:
     for step in understood.steps:
         if step.verb.kind is Kind.SHAPE:
             shaped = SHAPES[step.verb.name](shaped, _order(step, seed))
-    joined = any(step.verb.kind is Kind.JOIN for step in understood.steps)
-    unchanged = not joined and shaped.shape == photo.shape and np.array_equal(shaped, photo)
-    return photo if unchanged else np.ascontiguousarray(shaped)
+    return photo if np.array_equal(shaped, photo) else np.ascontiguousarray(shaped)
 
 
 def _own_dimensions(understood: Instruction, photo: Pixels) -> tuple[int, int]:
     height, width = photo.shape[:2]
     factor = min(1.0, OWN_SIDE / max(height, width))
-    if any(step.verb.name == "enlarge" for step in understood.steps):
+    if _asks_for(understood, "enlarge"):
         factor = min(2.0, ENLARGED_SIDE / max(height, width))
     return max(1, round(width * factor)), max(1, round(height * factor))
 

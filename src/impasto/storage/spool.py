@@ -16,13 +16,13 @@ DEFAULT_MEMORY_BYTES = 1 << 20
 
 
 class FileSpool:
-    """One answer's bytes: up to `memory_bytes` (at least 1) in memory, more in a file.
+    """One answer's bytes: up to `memory_bytes` (at least 1) in memory, more in a file in `folder`.
 
     Raises `Failure` (`store_unavailable`) when the disk takes no more.
     """
 
-    def __init__(self, memory_bytes: int) -> None:
-        self._file: SpooledTemporaryFile[bytes] = SpooledTemporaryFile(max_size=memory_bytes)  # noqa: SIM115 - `close` closes it
+    def __init__(self, memory_bytes: int, folder: str | None = None) -> None:
+        self._file: SpooledTemporaryFile[bytes] = SpooledTemporaryFile(max_size=memory_bytes, dir=folder)  # noqa: SIM115 - `close` closes it
 
     def write(self, data: bytes) -> None:
         with _store_failures():
@@ -55,9 +55,10 @@ def _store_failures() -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class FileSpools:
-    """Opens spools that hold `memory_bytes` in memory before they move to a file in the temporary folder (`TMPDIR`)."""
+    """Opens spools that hold `memory_bytes` in memory, and more in a file in `folder` (else in that of `TMPDIR`)."""
 
     memory_bytes: int = DEFAULT_MEMORY_BYTES
+    folder: str | None = None
 
     def open(self) -> FileSpool:
-        return FileSpool(self.memory_bytes)
+        return FileSpool(self.memory_bytes, self.folder)

@@ -21,7 +21,7 @@ UNNOTICED = 0.07
 MOST_CROPPED = 0.45
 MOST_ZOOM = 0.7
 # How deep into the picture its continuation looks back, as a share of the side.
-MIRROR_DEPTH = 0.07
+MIRROR_DEPTH = 0.025
 SHARES: dict[str, tuple[float, float, float, float]] = {
     "left": (0.0, 0.0, 0.5, 1.0),
     "right": (0.5, 0.0, 1.0, 1.0),
@@ -81,7 +81,7 @@ def rotate(photo: Pixels, order: Order) -> Pixels:
         return turned
     height, width = turned.shape[:2]
     matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), -rest, 1.0)
-    swung = cv2.warpAffine(turned, matrix, (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
+    swung = cv2.warpAffine(turned, matrix, (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     sine, cosine = np.sin(np.radians(rest)), np.cos(np.radians(rest))
     share = 1.0 / max(cosine + sine * height / width, cosine + sine * width / height)
     inner_width, inner_height = max(1, int(width * share)), max(1, int(height * share))

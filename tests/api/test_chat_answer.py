@@ -1,0 +1,298 @@
+"""Whole answers: both shapes, exact money, exact lengths, and pictures that nobody's words can pass for."""
+
+import json
+from base64 import b64decode
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from impasto.api.chat_answer import PIECE_BYTES, RenderedAnswer, render_answer, usage_body
+from impasto.completions.answer import Bill, Completion, CostStatus, Part, Picture, Words
+from impasto.domain.chat import ChatRequest, Message, TextPart
+from impasto.domain.events import Finished, FinishReason
+from impasto.domain.image import Dimensions, ImageConfig
+from impasto.domain.model import Model
+from impasto.domain.usage import Usage
+from impasto.storage.spool import FileSpools
+from tests.api.surface import BRUSH, DRAFTER, STOP, USAGE, data_url, png
+
+ID = "chatcmpl-0123456789abcdef"
+
+
+def completed(
+    *given_parts: str | bytes,
+    model: Model = BRUSH,
+    finish: Finished = STOP,
+    cost: Decimal | None = Decimal("0.0672295"),
+    media_type: str = "image/png",
+    facts: Mapping[str, object] | None = None,
+    stood_in: bool = False,
+) -> Completion:
+    """An answer of words (`str`) and pictures (`bytes`), in this order."""
+    spool = FileSpools(memory_bytes=1 << 10).open()
+    parts: list[Part] = []
+    offset = 0
+    for part in given_parts:
+        if isinstance(part, str):
+            parts.append(Words(part))
+        else:
+            spool.write(part)
+            parts.append(Picture(offset, len(part), media_type, Dimensions(4, 3)))
+            offset += len(part)
+    return Completion(
+        id=ID,
+        created=1_769_000_000,
+        request=ChatRequest("brush", (Message("user", (TextPart("a cat"),)),), ImageConfig("16:9", "2K")),
+        served_by=model,
+        stood_in=stood_in,
+        sent=ImageConfig("16:9"),
+        parts=tuple(parts),
+        bill=Bill(USAGE, cost, CostStatus.UNKNOWN if cost is None else CostStatus.EXACT),
+        finish=finish,
+        facts=facts or {},
+        spool=spool,
+    )
+
+
+def rendered(completion: Completion, shape: str = "content", ignored: Sequence[str] = ()) -> bytes:
+    answer: RenderedAnswer = render_answer(completion, shape=shape, ignored=tuple(ignored), version="1.2.3")
+    body = b"".join(answer)
+    completion.spool.close()
+    assert answer.content_length == len(body)
+    return body
+
+
+def body_of(completion: Completion, shape: str = "content", ignored: Sequence[str] = ()) -> Any:
+    return json.loads(rendered(completion, shape, ignored), parse_float=Decimal)
+
+
+def message_of(completion: Completion, shape: str = "content") -> Any:
+    return body_of(completion, shape)["choices"][0]["message"]
+
+
+def images_of(*pictures: bytes) -> list[object]:
+    return [{"type": "image_url", "image_url": {"url": data_url(picture)}} for picture in pictures]
+
+
+A, B, C = png(100), png(101), png(102)
+
+
+def test_the_whole_body() -> None:
+    body = body_of(completed("Here: ", A), ignored=["zebra"])
+    assert body == {
+        "id": ID,
+        "object": "chat.completion",
+        "created": 1_769_000_000,
+        "model": "brush",
+        "provider": "maker",
+        "system_fingerprint": "impasto-1.2.3",
+        "choices": [
+            {
+                "index": 0,
+                "message": {"role": "assistant", "content": data_url(A), "text": "Here: ", "refusal": None},
+                "logprobs": None,
+                "finish_reason": "stop",
+                "native_finish_reason": "STOP",
+            }
+        ],
+        "usage": {
+            "prompt_tokens": 5,
+            "completion_tokens": 1129,
+            "total_tokens": 1134,
+            "prompt_tokens_details": {"text_tokens": 5, "image_tokens": 0, "cached_tokens": 0},
+            "completion_tokens_details": {"text_tokens": 2, "image_tokens": 1120, "reasoning_tokens": 7},
+        },
+        "cost": Decimal("0.0672295"),
+        "cost_status": "exact",
+        "applied": [
+            {
+                "asked": {"aspect_ratio": "16:9", "image_size": "2K"},
+                "sent": {"aspect_ratio": "16:9"},
+                "dimensions": {"width": 4, "height": 3},
+                "media_type": "image/png",
+                "bytes": 100,
+            }
+        ],
+        "ignored": ["zebra"],
+    }
+
+
+def test_what_is_not_always_there() -> None:
+    body = body_of(completed(A, stood_in=True, facts={"scene": "table"}))
+    assert body["served_by"] == "maker/brush"
+    assert body["maker"] == {"scene": "table"}
+    assert "ignored" not in body
+
+
+# --- shapes ---
+
+
+def test_one_picture_is_the_content_and_nothing_beside_it() -> None:
+    message = message_of(completed(A))
+    assert message == {"role": "assistant", "content": data_url(A), "text": "", "refusal": None}
+
+
+def test_one_picture_among_images() -> None:
+    message = message_of(completed("Here: ", A), "images")
+    assert message == {"role": "assistant", "content": "Here: ", "refusal": None, "images": images_of(A)}
+    assert message_of(completed(A), "images")["content"] == ""
+
+
+@pytest.mark.parametrize("shape", ["content", "images"])
+def test_words_alone_are_the_content_in_every_shape(shape: str) -> None:
+    message = message_of(completed("Hello ", "there"), shape)
+    assert message == {"role": "assistant", "content": "Hello there", "refusal": None}
+
+
+def test_of_several_results_the_shape_for_one_holds_the_last() -> None:
+    answer = ("First: ", A, "Second: ", B)
+    assert message_of(completed(*answer))["content"] == data_url(B)
+    assert message_of(completed(*answer))["text"] == "First: Second: "
+    assert message_of(completed(*answer), "images")["images"] == images_of(A, B)
+    assert len(body_of(completed(*answer))["applied"]) == 2
+
+
+def test_drafts_are_no_results() -> None:
+    assert message_of(completed(A, B, C, model=DRAFTER), "images")["images"] == images_of(C)
+    assert message_of(completed(A, "no:", B, C, model=DRAFTER), "images")["images"] == images_of(A, C)
+    assert message_of(completed(A, B, C), "images")["images"] == images_of(A, B, C)
+    assert len(body_of(completed(A, B, C, model=DRAFTER))["applied"]) == 1
+
+
+def test_many_pictures_keep_their_order() -> None:
+    pictures = [png(40 + number) for number in range(30)]
+    assert message_of(completed(*pictures), "images")["images"] == images_of(*pictures)
+
+
+# --- refusals ---
+
+FILTERED = Finished(FinishReason.CONTENT_FILTER, "IMAGE_SAFETY", "It looks unsafe.")
+
+
+@pytest.mark.parametrize("shape", ["content", "images"])
+def test_a_refusal_has_no_content_and_says_why(shape: str) -> None:
+    body = body_of(completed(finish=FILTERED), shape)
+    (choice,) = body["choices"]
+    assert choice["message"] == {"role": "assistant", "content": None, "refusal": "It looks unsafe."}
+    assert (choice["finish_reason"], choice["native_finish_reason"]) == ("content_filter", "IMAGE_SAFETY")
+    assert body["cost"] == Decimal("0.0672295")
+    assert body["applied"] == []
+
+
+def test_a_refusal_without_an_explanation_says_what_was_said_or_who() -> None:
+    silent = Finished(FinishReason.CONTENT_FILTER, "SAFETY")
+    assert message_of(completed(finish=silent))["refusal"] == "Maker refused this request (SAFETY)."
+    words = message_of(completed("I cannot draw that.", finish=silent))
+    assert words["content"] is None
+    assert words["refusal"] == words["text"] == "I cannot draw that."
+
+
+@pytest.mark.parametrize("shape", ["content", "images"])
+def test_a_picture_that_came_before_a_refusal_is_paid_for_and_there(shape: str) -> None:
+    message = message_of(completed(A, finish=FILTERED), shape)
+    assert data_url(A) in json.dumps(message)
+    assert message["refusal"] == "It looks unsafe."
+
+
+def test_an_answer_cut_short_is_no_refusal() -> None:
+    body = body_of(completed("Once upon", finish=Finished(FinishReason.LENGTH, "MAX_TOKENS")))
+    assert body["choices"][0]["finish_reason"] == "length"
+    assert body["choices"][0]["message"]["refusal"] is None
+
+
+# --- money and usage ---
+
+
+@pytest.mark.parametrize(
+    ("cost", "number"),
+    [
+        ("6.9E-7", b"0.00000069"),
+        ("0.0672295", b"0.0672295"),
+        ("0.1", b"0.1"),
+        ("0.30000000000000004", b"0.30000000000000004"),
+        ("0E-9", b"0"),
+        ("1E+2", b"100"),
+        ("0.138472000", b"0.138472"),
+    ],
+)
+def test_the_cost_is_exact_and_plain(cost: str, number: bytes) -> None:
+    assert b'"cost":' + number + b"," in rendered(completed(A, cost=Decimal(cost)))
+
+
+def test_an_unknown_cost_is_null_and_never_zero() -> None:
+    body = rendered(completed(A, cost=None))
+    assert b'"cost":null,' in body
+    assert json.loads(body)["cost_status"] == "unknown"
+
+
+COUNTS = st.integers(0, 10**9)
+
+
+@given(st.builds(Usage, COUNTS, COUNTS, COUNTS, COUNTS, COUNTS, COUNTS))
+def test_usage_sums(usage: Usage) -> None:
+    body: Any = usage_body(usage)
+    input_details, output_details = body["prompt_tokens_details"], body["completion_tokens_details"]
+    assert body["total_tokens"] == body["prompt_tokens"] + body["completion_tokens"]
+    assert body["prompt_tokens"] == input_details["text_tokens"] + input_details["image_tokens"]
+    assert body["completion_tokens"] == sum(output_details.values())
+
+
+# --- bytes ---
+
+
+@pytest.mark.parametrize(
+    "byte_count",
+    [1, 2, 3, 4, 5, 6, *range(PIECE_BYTES - 3, PIECE_BYTES + 4), 2 * PIECE_BYTES, 2 * PIECE_BYTES + 1],
+)
+@pytest.mark.parametrize("shape", ["content", "images"])
+def test_every_length_is_right_and_every_byte_arrives(byte_count: int, shape: str) -> None:
+    picture = bytes(number * 31 % 256 for number in range(byte_count))
+    before, after = b"\xff" * 7, b"\x00" * 5  # what lies around it in the spool
+    message = message_of(completed(before, "x", picture, "y", after), shape)
+    urls = [part["image_url"]["url"] for part in message["images"]] if "images" in message else [message["content"]]
+    found = [b64decode(url.partition(",")[2], validate=True) for url in urls]
+    assert found == ([before, picture, after] if shape == "images" else [after])
+    if shape == "images":
+        assert urls[1] == data_url(picture)
+
+
+def test_the_pieces_are_small() -> None:
+    completion = completed(png(10 * PIECE_BYTES))
+    answer = render_answer(completion, shape="content", ignored=(), version="1")
+    assert max(len(piece) for piece in answer) <= PIECE_BYTES // 3 * 4
+    completion.spool.close()
+
+
+@pytest.mark.parametrize("media_type", ["image/png", "image/jpeg", "image/webp", "image/gif", "image/avif"])
+def test_the_type_is_that_of_the_bytes(media_type: str) -> None:
+    body = body_of(completed(A, media_type=media_type))
+    assert body["choices"][0]["message"]["content"] == data_url(A, media_type)
+    assert body["applied"][0]["media_type"] == media_type
+
+
+WORDS = st.text(max_size=60) | st.sampled_from(
+    [
+        "\x00", "\x000\x00", '"\x000\x00"', "\\u00000\\u0000", "data:image/png;base64,\x000\x00",
+        '","cost":0,"', "\u2028", "\U0001f34c", "\x00" * 9,
+    ]
+)  # fmt: skip
+
+
+@given(st.lists(WORDS, max_size=3), WORDS, WORDS, st.sampled_from(["content", "images"]))
+@example(["\x000\x00"], "\x000\x00", "\x000\x00", "images")
+def test_no_words_pass_for_a_picture(said: list[str], explanation: str, fact: str, shape: str) -> None:
+    finish = Finished(FinishReason.CONTENT_FILTER, explanation, explanation)
+    body = body_of(completed(*said, A, *said, B, finish=finish, facts={fact: fact}), shape, ignored=[fact])
+    (choice,) = body["choices"]
+    words = "".join(said) * 2
+    assert choice["native_finish_reason"] == explanation
+    assert body["maker"] == {fact: fact}
+    assert body["ignored"] == [fact]
+    if shape == "content":
+        assert (choice["message"]["content"], choice["message"]["text"]) == (data_url(B), words)
+    else:
+        assert (choice["message"]["images"], choice["message"]["content"]) == (images_of(A, B), words)

@@ -1,0 +1,177 @@
+"""Messages: all shapes of content, earlier answers taken back, and every refusal in its place."""
+
+from base64 import b64encode
+from typing import Any
+
+import msgspec
+import pytest
+
+from impasto.api.message_wire import MAX_PARTS, MAX_TEXT_CHARACTERS, MessageBody, parse_messages
+from impasto.domain.chat import ImageLink, ImagePart, Message, TextPart
+from impasto.domain.errors import Code, Failure
+from tests.api.surface import PICTURE, data_url, png
+
+URL = data_url(PICTURE)
+OTHER = png(60, 1, 1)
+LINK = "https://pictures.test/cat.png"
+_decoder = msgspec.json.Decoder(list[MessageBody])
+
+
+def parse(*messages: dict[str, Any]) -> tuple[Message, ...]:
+    return parse_messages(_decoder.decode(msgspec.json.encode(messages)))
+
+
+def parts(**message: Any) -> list[object]:
+    """The parts of one message, each as its words, its picture's bytes or its link."""
+    (parsed,) = parse({"role": "user"} | message)
+    return [told(part) for part in parsed.parts]
+
+
+def told(part: TextPart | ImagePart | ImageLink) -> object:
+    match part:
+        case TextPart(text):
+            return text
+        case ImagePart(base64):
+            return msgspec.json.decode(b'"' + bytes(base64) + b'"', type=bytes)
+        case ImageLink():
+            return part
+
+
+def picture(url: object) -> dict[str, object]:
+    return {"type": "image_url", "image_url": {"url": url}}
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("words", ["words"]),
+        ("", []),
+        (None, []),
+        ([], []),
+        ([{"type": "text", "text": "words"}], ["words"]),
+        ([{"type": "text", "text": ""}], [""]),
+        ([{"type": "input_text", "text": "a"}, {"type": "output_text", "text": "b"}], ["a", "b"]),
+        ([{"type": "refusal", "refusal": "no"}], ["no"]),
+        ([{"type": "text", "text": "a", "cache_control": {"type": "ephemeral"}}], ["a"]),
+        (URL, [PICTURE]),
+        ([{"type": "text", "text": "a"}, picture(URL), {"type": "text", "text": "b"}], ["a", PICTURE, "b"]),
+        ([{"type": "image_url", "image_url": {"url": URL, "detail": "high"}}], [PICTURE]),
+        ([{"type": "image_url", "image_url": URL}], [PICTURE]),
+        ([{"type": "image_url", "image_url": LINK}], [ImageLink(LINK, "messages[0].content[0].image_url")]),
+        ([picture(LINK)], [ImageLink(LINK, "messages[0].content[0].image_url.url")]),
+        ([{"type": "file", "file": {"file_data": URL, "filename": "cat.png"}}], [PICTURE]),
+        ([{"type": "file", "file": {"file_data": b64encode(PICTURE).decode()}}], [PICTURE]),
+        ([{"type": "file", "file": {"file_data": URL, "file_id": "some-id"}}], [PICTURE]),
+        ([{"type": "file", "file": {"file_id": LINK}}], [ImageLink(LINK, "messages[0].content[0].file.file_id")]),
+        ([{"type": "file", "file": {"file_id": LINK, "file_data": None}}],
+         [ImageLink(LINK, "messages[0].content[0].file.file_id")]),
+        ("data:image/png is my favourite", ["data:image/png is my favourite"]),
+        ('\U0001f34c \u0000 \\ " é', ['\U0001f34c \u0000 \\ " é']),
+    ],
+)  # fmt: skip
+def test_content_in_every_shape(content: object, expected: list[object]) -> None:
+    assert parts(content=content) == expected
+
+
+def test_no_content_at_all_is_none() -> None:
+    assert parts() == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        ({"content": URL}, [PICTURE]),
+        ({"content": URL, "text": "Here:", "refusal": None}, ["Here:", PICTURE]),
+        ({"content": "Here:", "images": [picture(URL)]}, ["Here:", PICTURE]),
+        ({"content": "", "images": [{"index": 0} | picture(URL), picture(data_url(OTHER))]}, [PICTURE, OTHER]),
+        ({"content": URL, "text": "Here:", "images": [picture(data_url(OTHER)), picture(URL)]},
+         ["Here:", OTHER, PICTURE]),
+        ({"content": [{"type": "text", "text": "Here:"}, picture(URL)]}, ["Here:", PICTURE]),
+        ({"content": [picture(URL)], "images": [picture(data_url(OTHER))]}, [PICTURE, OTHER]),
+        ({"content": None, "refusal": "I cannot."}, ["I cannot."]),
+        ({"content": "words", "images": None, "text": None, "tool_calls": None}, ["words"]),
+        ({"content": "words", "images": [], "text": "", "tool_calls": []}, ["words"]),
+        ({"content": "words", "annotations": [], "reasoning_content": "hm", "name": "x"}, ["words"]),
+    ],
+)  # fmt: skip
+def test_an_earlier_answer_is_taken_back_in_its_shape(answer: dict[str, Any], expected: list[object]) -> None:
+    assert parts(role="assistant", **answer) == expected
+
+
+@pytest.mark.parametrize(
+    ("role", "meant"),
+    [("system", "system"), ("developer", "system"), ("user", "user"), ("assistant", "assistant")],
+)
+def test_roles(role: str, meant: str) -> None:
+    (message,) = parse({"role": role, "content": "x"})
+    assert message == Message(meant, (TextPart("x"),))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("message", "code", "param"),
+    [
+        ({"role": "tool", "content": "x"}, Code.INVALID_VALUE, "role"),
+        ({"role": "USER", "content": "x"}, Code.INVALID_VALUE, "role"),
+        ({"role": "x" * 10_000}, Code.INVALID_VALUE, "role"),
+        ({"role": "assistant", "tool_calls": [{"id": "x"}]}, Code.UNSUPPORTED, "tool_calls"),
+        ({"role": "user", "content": 3}, Code.INVALID_BODY, "content"),
+        ({"role": "user", "content": {"type": "text"}}, Code.INVALID_BODY, "content"),
+        ({"role": "user", "content": True}, Code.INVALID_BODY, "content"),
+        ({"role": "user", "content": ["x"]}, Code.INVALID_BODY, "content[0]"),
+        ({"role": "user", "content": [None]}, Code.INVALID_BODY, "content[0]"),
+        ({"role": "user", "content": [{}]}, Code.INVALID_BODY, "content[0].type"),
+        ({"role": "user", "content": [{"type": 1}]}, Code.INVALID_BODY, "content[0].type"),
+        ({"role": "user", "content": [{"type": "text"}]}, Code.INVALID_BODY, "content[0].text"),
+        ({"role": "user", "content": [{"type": "text", "text": 1}]}, Code.INVALID_BODY, "content[0].text"),
+        ({"role": "user", "content": [{"type": "refusal"}]}, Code.INVALID_BODY, "content[0].refusal"),
+        ({"role": "user", "content": [{"type": "image_url"}]}, Code.INVALID_BODY, "content[0].image_url"),
+        ({"role": "user", "content": [{"type": "image_url", "image_url": 1}]}, Code.INVALID_BODY,
+         "content[0].image_url"),
+        ({"role": "user", "content": [{"type": "image_url", "image_url": {}}]}, Code.INVALID_BODY,
+         "content[0].image_url.url"),
+        ({"role": "user", "content": [picture(1)]}, Code.INVALID_BODY, "content[0].image_url.url"),
+        ({"role": "user", "content": [picture("cat.png")]}, Code.INVALID_IMAGE, "content[0].image_url.url"),
+        ({"role": "user", "content": [{"type": "file"}]}, Code.INVALID_BODY, "content[0].file"),
+        ({"role": "user", "content": [{"type": "file", "file": {}}]}, Code.INVALID_BODY, "content[0].file.file_data"),
+        ({"role": "user", "content": [{"type": "file", "file": {"file_data": 1}}]}, Code.INVALID_BODY,
+         "content[0].file.file_data"),
+        ({"role": "user", "content": [{"type": "file", "file": {"file_data": "JVBERi0xLjc="}}]},
+         Code.UNSUPPORTED_MEDIA_TYPE, "content[0].file.file_data"),
+        ({"role": "user", "content": [{"type": "file", "file": {"file_id": "file-abc"}}]}, Code.UNSUPPORTED,
+         "content[0].file.file_id"),
+        ({"role": "user", "content": [{"type": "input_audio", "input_audio": {}}]}, Code.UNSUPPORTED,
+         "content[0].type"),
+        ({"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "x" * 1000}]}, Code.UNSUPPORTED,
+         "content[1].type"),
+        ({"role": "assistant", "images": [picture("cat.png")]}, Code.INVALID_IMAGE, "images[0].image_url.url"),
+        ({"role": "user", "content": "data:image/png;base64,!"}, Code.INVALID_IMAGE, "content"),
+        ({"role": "user", "content": "data:image/svg+xml,<svg/>"}, Code.INVALID_IMAGE, "content"),
+    ],
+)  # fmt: skip
+def test_a_refusal_names_the_field(message: dict[str, Any], code: Code, param: str) -> None:
+    with pytest.raises(Failure) as refused:
+        parse({"role": "user", "content": "before"}, message)
+    assert (refused.value.code, refused.value.param) == (code, f"messages[1].{param}")
+    assert f"messages[1].{param}" in refused.value.message
+    assert len(refused.value.message) < 300
+
+
+def test_pictures_are_no_text() -> None:
+    parse(*[{"role": "user", "content": data_url(png(1 << 20))}] * 3)
+
+
+@pytest.mark.parametrize("messages", [1, 3])
+def test_too_many_words_are_too_many_in_all(messages: int) -> None:
+    size = MAX_TEXT_CHARACTERS // messages
+    parse(*[{"role": "user", "content": "é" * size}] * messages)
+    with pytest.raises(Failure, match="pictures do not count") as refused:
+        parse(*[{"role": "user", "content": "é" * (size + 1)}] * messages)
+    assert (refused.value.code, refused.value.param) == (Code.BODY_TOO_LARGE, "messages")
+
+
+def test_too_many_parts_are_too_many_in_all() -> None:
+    words = {"type": "text", "text": ""}
+    parse(*[{"role": "user", "content": [words] * (MAX_PARTS // 2)}] * 2)
+    with pytest.raises(Failure, match=str(MAX_PARTS)) as refused:
+        parse(*[{"role": "user", "content": [words] * (MAX_PARTS // 2 + 1)}] * 2)
+    assert (refused.value.code, refused.value.param) == (Code.INVALID_VALUE, "messages")
