@@ -4,13 +4,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.adapters.folding import Folded, FoldedImage, FoldedText, events_of, fold
-from tests.fakes.pictures import png
 
 from impasto.adapters.gemini_answer import GeminiAnswerParser
 from impasto.domain.errors import Code, Failure
 from impasto.domain.events import Event, Finished, FinishReason, ImageStarted
 from impasto.domain.usage import Usage
+from tests.adapters.folding import Folded, FoldedImage, FoldedText, events_of, fold
+from tests.fakes.pictures import png
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "gemini"
 RED, GREEN, BLUE = (base64.b64encode(png(colour=colour)) for colour in ((255, 0, 0), (0, 255, 0), (0, 0, 255)))

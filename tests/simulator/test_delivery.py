@@ -9,7 +9,6 @@ from typing import Any
 import aiohttp
 import msgspec
 import pytest
-from tests.simulator.conftest import Client, asking
 
 from impasto.simulator.faults import (
     KINDS,
@@ -42,6 +41,7 @@ from impasto.simulator.faults import (
     WrongShape,
 )
 from impasto.simulator.server import GeminiSimulator
+from tests.simulator.conftest import Client, asking
 
 FLASH_31 = "gemini-3.1-flash-image"
 Ending = tuple[bytes, str]

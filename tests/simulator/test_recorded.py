@@ -6,11 +6,11 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.simulator.recordings import exchanges, files
 
 from impasto.simulator.errors import Rejected, bad_key, unknown_model
 from impasto.simulator.gemini_wire import check_request, read_request
 from impasto.simulator.models import MODELS, by_name
+from tests.simulator.recordings import exchanges, files
 
 TAKEN = files("gemini")
 pytestmark = pytest.mark.skipif(not TAKEN, reason="no recordings here")

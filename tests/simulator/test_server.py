@@ -9,10 +9,10 @@ import sys
 import aiohttp
 import msgspec
 import pytest
-from tests.simulator.conftest import Client, asking
 
 from impasto.simulator.faults import Refuse, Stall, Status
 from impasto.simulator.server import GeminiSimulator
+from tests.simulator.conftest import Client, asking
 
 FLASH_31 = "gemini-3.1-flash-image"
 

@@ -82,7 +82,8 @@ class _Answering:
         await stream.end()
 
     async def _prepare(self) -> Prepared:
-        preparing = self.completions.prepare(self.body.request, count=self.body.count)
+        body = self.body
+        preparing = self.completions.prepare(body.request, count=body.count, streamed=body.streamed)
         return await unless_caller_leaves(self.receive, preparing)
 
     async def _collect(self, prepared: Prepared) -> Answers:
@@ -113,7 +114,6 @@ class _Answering:
                 if isinstance(event, Serving):
                     header = chunk_header(self.completion_id, prepared, event.model, __version__)
                     writer = ChunkWriter(header, event.model, self.shape)
-                    yield writer.begin()
                 elif writer is None:
                     continue
                 elif isinstance(event, Completion):

@@ -41,17 +41,24 @@ class ChunkWriter:
         self._shape = shape
         self._before = b"data: " + msgspec.json.encode(header)[:-1] + b',"choices":[{"index":%d,"delta":' % index
         self._words_key = "text" if words_beside(shape, model) else "content"
+        self._has_begun = False
         self._picture_count = 0
         self._in_content = False
         self._has_content = False
         self._last_was_words = False
 
-    def begin(self) -> bytes:
-        """The first chunk."""
-        return self._chunk({"role": "assistant"})
-
     def write(self, event: Event) -> Iterator[bytes]:
-        """The chunks of one event."""
+        """The chunks of one event. Until there is something to say nothing is said, so a failure keeps its status."""
+        for chunk in self._chunks_of(event):
+            yield from self._begin()
+            yield chunk
+
+    def _begin(self) -> Iterator[bytes]:
+        if not self._has_begun:
+            self._has_begun = True
+            yield self._chunk({"role": "assistant"})
+
+    def _chunks_of(self, event: Event) -> Iterator[bytes]:
         match event:
             case Text(text) if text:
                 yield self._words(text)
@@ -69,6 +76,7 @@ class ChunkWriter:
 
     def end(self, completion: Completion) -> Iterator[bytes]:
         """What is left to say of `completion`, and the finish chunk."""
+        yield from self._begin()
         if self._shape == "both" and completion.results:
             yield from self._lone_picture(completion)
         content = "" if self._picture_count else words_alone(completion, self._shape)
@@ -83,7 +91,6 @@ class ChunkWriter:
 
     def replay(self, completion: Completion) -> Iterator[bytes]:
         """All chunks of an answer that waits in its spool."""
-        yield self.begin()
         for event in replayed(completion, self._shape):
             yield from self.write(event)
         yield from self.end(completion)

@@ -28,12 +28,16 @@ from impasto.domain.model import Model
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A request that can be called: its route is found, its pictures are at hand, nothing is spent yet."""
+    """A request that can be called: its route is found, its pictures are at hand, nothing is spent yet.
+
+    `streamed`: its provider is asked to answer as it goes.
+    """
 
     request: ChatRequest
     route: Route
     turns: tuple[Turn, ...]
     created: int
+    streamed: bool
 
 
 LiveEvent = Serving | Event | Completion
@@ -62,20 +66,20 @@ class Completions:
                 f"No whole answer within {self.deadline_seconds:g} seconds. The provider may bill for it all the same.",
             ) from None
 
-    async def prepare(self, request: ChatRequest, *, count: int = 1) -> Prepared:
+    async def prepare(self, request: ChatRequest, *, count: int = 1, streamed: bool = False) -> Prepared:
         """Say everything that can be said before anything is sent. `count` answers are wanted. Raises `Failure`."""
         created = int(self.now())
         route = route_of(request, self.catalogue)
         self._check_callable(route.model, request, count)
         turns = await inline(request, self.images)
         check_pictures(route.model, turns)
-        return Prepared(request, route, turns, created)
+        return Prepared(request, route, turns, created, streamed)
 
     async def create(self, prepared: Prepared, *, id: str) -> Completion:  # noqa: A002
         """A whole answer, under the id that names it. Raises `Failure`."""
         spool = self.spools.open()
         try:
-            drained = await drain(self._answer(prepared, streamed=False), spool)
+            drained = await drain(self._answer(prepared), spool)
             return _completion(prepared, id, drained, spool)
         except BaseException:
             spool.close()
@@ -113,17 +117,17 @@ class Completions:
     async def live(self, prepared: Prepared, *, id: str) -> AsyncGenerator[LiveEvent, None]:  # noqa: A002
         """An answer while it comes, and last the completion that it came to, without its pictures. Raises `Failure`."""
         drained = Drained()
-        events = pass_on(self._answer(prepared, streamed=True), drained)
+        events = pass_on(self._answer(prepared), drained)
         async with aclosing(events):
             async for event in events:
                 yield event
         yield _completion(prepared, id, drained, HeadSpool())
 
-    def _answer(self, prepared: Prepared, *, streamed: bool) -> AsyncGenerator[Serving | Event, None]:
-        return answer_to(self._calls(prepared, streamed=streamed), prepared.route, self.answerers)
+    def _answer(self, prepared: Prepared) -> AsyncGenerator[Serving | Event, None]:
+        return answer_to(self._calls(prepared), prepared.route, self.answerers)
 
-    def _calls(self, prepared: Prepared, *, streamed: bool) -> Iterator[ModelCall]:
-        request, route = prepared.request, prepared.route
+    def _calls(self, prepared: Prepared) -> Iterator[ModelCall]:
+        request, route, streamed = prepared.request, prepared.route, prepared.streamed
         yield _call_of(route.model, request, prepared.turns, streamed=streamed)
         if route.replacement is None:
             return
