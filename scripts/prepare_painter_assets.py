@@ -28,12 +28,15 @@ HEADS = {
     "frog": "1f438",
 }
 
+WINE_GLASS = "1f377"
+"""Away from the table the wine glass is a packaged picture."""
+
 
 def wanted() -> set[str]:
     """The code points that the vocabulary names, and the heads of animals whose bodies are drawn."""
     vocabulary = tomllib.loads((ASSETS / "vocabulary.toml").read_text(encoding="utf-8"))
     lines = [line for kind, nouns in vocabulary.items() if kind not in ("plurals", "homes") for line in nouns.values()]
-    return {line[0] for line in lines if not line[0].startswith("drawn:")} | set(HEADS.values())
+    return {line[0] for line in lines if not line[0].startswith("drawn:")} | set(HEADS.values()) | {WINE_GLASS}
 
 
 def packed(picture: Path) -> bytes:

@@ -4,6 +4,9 @@ Rule: everything is built here, once, from the settings; what is built is closed
 app's lifespan.
 """
 
+import ipaddress
+import re
+import socket
 import time
 import uuid
 from collections.abc import AsyncIterator
@@ -20,19 +23,19 @@ from impasto.catalogue.load import load_catalogue
 from impasto.catalogue.schema import CatalogueError
 from impasto.completions.answerers import AnswererTable
 from impasto.completions.create import Completions
-from impasto.config import ConfigError, Settings, load_settings
+from impasto.config import ConfigError, Settings
 from impasto.domain.model import Provider
 from impasto.engines import painter
-from impasto.logs import configure_logs
 from impasto.net.addresses import Addresses
 from impasto.net.image_fetcher import ImageFetcher
 from impasto.net.provider_client import Access, ProviderClient
 from impasto.net.strangers import StrangersImages
-from impasto.storage.keys import EVERY_RIGHT, FixedKeys, read_first_key
+from impasto.storage.keys import EVERY_RIGHT, FixedKeys, KeyFileError, read_first_key
 from impasto.storage.spool import FileSpools
 
 ADAPTERS = {"gemini": GeminiAdapter()}
-_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1", "[::1]", "0.0.0.0", "::"})  # noqa: S104 - compared, not bound
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_VERSION = re.compile(r"/v\d+((alpha|beta)\d*)?$")
 
 
 @dataclass(slots=True)
@@ -55,10 +58,12 @@ def build(settings: Settings, readiness: Readiness | None = None) -> AccessLog:
 
     @asynccontextmanager
     async def lifespan(_: object) -> AsyncIterator[None]:
-        yield
-        engine.close()
-        await remote.close()
-        await fetcher.close()
+        try:
+            yield
+        finally:
+            engine.close()
+            await remote.close()
+            await fetcher.close()
 
     gateway = Gateway(
         completions=Completions(
@@ -78,13 +83,6 @@ def build(settings: Settings, readiness: Readiness | None = None) -> AccessLog:
         is_ready=(readiness or Readiness()).is_ready,
     )
     return asgi_app(gateway, lifespan)
-
-
-def build_from_environment() -> AccessLog:
-    """The gateway for a server that starts its own processes; flags reach them through the environment."""
-    settings = load_settings()
-    configure_logs(settings.log_level)
-    return build(settings)
 
 
 def load_operators_catalogue(settings: Settings) -> Catalogue:
@@ -114,7 +112,15 @@ def available_of(catalogue: Catalogue, access: dict[str, Access]) -> dict[str, b
 
 def secrets_of(settings: Settings) -> list[str]:
     """The keys that this gateway accepts."""
-    return [secret for secret in (settings.api_key, read_first_key(Path(settings.data))) if secret]
+    return [secret for secret in (settings.api_key, first_key_of(settings)) if secret]
+
+
+def first_key_of(settings: Settings) -> str | None:
+    """The first key of this gateway, or `None` where none was made. Raises `ConfigError` where it cannot be read."""
+    try:
+        return read_first_key(Path(settings.data))
+    except KeyFileError as error:
+        raise ConfigError(str(error)) from error
 
 
 def _key_of(settings: Settings, provider: Provider) -> str | None:
@@ -123,17 +129,39 @@ def _key_of(settings: Settings, provider: Provider) -> str | None:
 
 
 def _base_url(settings: Settings, provider: Provider) -> str:
-    variable = provider.base_url_env
-    base_url = (settings.environment.get(variable) or provider.base_url).rstrip("/")
-    parts = urlsplit(base_url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-        raise ConfigError(f'{variable}: "{base_url}" is no address. It takes http(s)://host[:port][/path].')
-    if parts.path.rstrip("/").endswith(("/v1", "/v1beta")):
-        raise ConfigError(f'{variable}: "{base_url}" ends in a version. Leave it out: the gateway adds its own.')
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    if port == settings.port and parts.hostname in _LOOPBACK | {settings.host}:
-        raise ConfigError(f'{variable}: "{base_url}" is this very server; every call would come back to it.')
+    """The address without a trailing slash. Raises `ConfigError` for one that cannot be right."""
+    base_url = (settings.environment.get(provider.base_url_env) or provider.base_url).strip().rstrip("/")
+    said = f'{provider.base_url_env or f"base_url of {provider.id}"}: "{base_url}"'
+    try:
+        parts = urlsplit(base_url)
+        port = parts.port or _DEFAULT_PORTS[parts.scheme]
+    except (ValueError, KeyError):
+        raise ConfigError(f"{said} is no address. It takes http(s)://host[:port][/path].") from None
+    if parts.username is not None:
+        raise ConfigError("A base URL with a name or a password in it is not taken. Leave them out.")
+    if not parts.hostname or parts.query or parts.fragment:
+        raise ConfigError(f"{said} is no address. It takes http(s)://host[:port][/path].")
+    if _VERSION.search(parts.path):
+        raise ConfigError(f"{said} ends in a version. Leave it out: the gateway adds its own.")
+    if port == settings.port and _is_here(parts.hostname, settings.host):
+        raise ConfigError(f"{said} is this very server, and every call would come back to it. Give the provider's.")
     return base_url
+
+
+def _is_here(host: str, listening: str) -> bool:
+    """Whether a call to `host` comes to the server that listens on `listening`. Asks no name server."""
+    names = {listening.lower(), socket.gethostname().lower(), "localhost", "localhost.localdomain", "ip6-localhost"}
+    if host in names or host.endswith(".localhost"):
+        return True
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        try:
+            address = ipaddress.ip_address(socket.inet_aton(host))  # 127.1 and 2130706433 are 127.0.0.1
+        except OSError:
+            return False
+    address = getattr(address, "ipv4_mapped", None) or address
+    return address.is_loopback or address.is_unspecified
 
 
 def _addresses(settings: Settings) -> Addresses:

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import date
 from decimal import Decimal
 
 import pytest
@@ -13,8 +14,11 @@ from impasto.completions.ports import Spool
 from impasto.domain.chat import ImagePart, TextPart
 from impasto.domain.errors import Code, Failure
 from impasto.domain.events import Event, Finished, FinishReason, Text, UsageSeen
+from impasto.domain.model import Lifecycle
 from impasto.storage.spool import FileSpools
 from tests.api.surface import (
+    BRUSH,
+    CATALOGUE,
     PICTURE,
     STOP,
     USAGE,
@@ -60,6 +64,17 @@ async def test_an_alias_is_answered_under_the_name_that_was_asked_for() -> None:
     answer = await surface().complete(model="brush")
     assert answer.json["model"] == "brush"
     assert "served_by" not in answer.json
+
+
+async def test_a_model_that_goes_says_when() -> None:
+    at = surface()
+    going = replace(BRUSH, lifecycle=Lifecycle(retired=date(2026, 6, 25)))
+    gateway = gateway_of(at.answerers, at.images)
+    catalogue = replace(CATALOGUE, models={**CATALOGUE.models, BRUSH.id: going})
+    gateway = replace(gateway, completions=replace(gateway.completions, catalogue=catalogue))
+    answer = await Surface(asgi_app(gateway), at.answerers, at.images).complete(model="brush")
+    assert (answer.status, answer.headers["sunset"]) == (200, "Thu, 25 Jun 2026 00:00:00 GMT")
+    assert "sunset" not in (await at.complete()).headers
 
 
 async def test_a_refusal_is_200_with_its_cost() -> None:

@@ -89,6 +89,7 @@ def test_no_content_at_all_is_none() -> None:
         ({"content": [{"type": "text", "text": "Here:"}, picture(URL)]}, ["Here:", PICTURE]),
         ({"content": [picture(URL)], "images": [picture(data_url(OTHER))]}, [PICTURE, OTHER]),
         ({"content": None, "refusal": "I cannot."}, ["I cannot."]),
+        ({"content": None, "refusal": "I cannot.", "text": "I cannot."}, ["I cannot."]),
         ({"content": "words", "images": None, "text": None, "tool_calls": None}, ["words"]),
         ({"content": "words", "images": [], "text": "", "tool_calls": []}, ["words"]),
         ({"content": "words", "annotations": [], "reasoning_content": "hm", "name": "x"}, ["words"]),

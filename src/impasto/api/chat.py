@@ -4,9 +4,11 @@ Rule: a whole answer's status goes out when it is whole, with its length and its
 who leaves before anything is spent is forgotten; after that the answer is brought to its end.
 """
 
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterable, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass
+from datetime import UTC, datetime, time
+from email.utils import format_datetime
 
 from starlette.types import Receive, Scope, Send
 
@@ -14,7 +16,7 @@ from impasto import __version__
 from impasto.api.access import name_generation, note
 from impasto.api.auth import caller_of
 from impasto.api.body import read_body, unless_caller_leaves
-from impasto.api.chat_answer import Answers, RenderedAnswer, render_answer
+from impasto.api.chat_answer import Answers, render_answer
 from impasto.api.chat_stream import DONE, ChunkWriter, chunk_header, error_event, receipt_chunk
 from impasto.api.chat_wire import ChatBody, parse_chat_body
 from impasto.api.event_stream import EventStream
@@ -60,12 +62,13 @@ class _Answering:
         try:
             _note_answers(self.scope, answers)
             answer = render_answer(answers, shape=self.shape, ignored=self.body.ignored, version=__version__)
-            await _send(answer, answers.bill, send)
+            headers = {"content-type": "application/json", "content-length": str(answer.content_length)}
+            await _send(headers | _cost(answers.bill) | self._sunset(), answer, send)
         finally:
             answers.close()
 
     async def live(self, send: Send) -> None:
-        stream = EventStream(send)
+        stream = EventStream(send, self._sunset())
         try:
             async with stream.kept_alive(), self.completions.deadline():
                 chunks = self._chunks(await self._prepare())
@@ -80,6 +83,13 @@ class _Answering:
             await stream.write(error_event(failure))
         await stream.write(DONE)
         await stream.end()
+
+    def _sunset(self) -> dict[str, str]:
+        """The day from which its provider may no longer know the model: a warning, and no more (RFC 8594)."""
+        asked = self.completions.catalogue.find(self.body.request.model)
+        if asked is None or asked.lifecycle.retired is None:
+            return {}
+        return {"sunset": format_datetime(datetime.combine(asked.lifecycle.retired, time(), UTC), usegmt=True)}
 
     async def _prepare(self) -> Prepared:
         body = self.body
@@ -161,17 +171,16 @@ def _check_any(answers: Answers) -> None:
         raise answers.failures[min(answers.failures)]
 
 
-async def _send(answer: RenderedAnswer, bill: Bill, send: Send) -> None:
-    headers = [
-        (b"content-type", b"application/json"),
-        (b"content-length", str(answer.content_length).encode()),
-    ]
-    if bill.cost is not None:
-        headers.append((b"x-impasto-cost", decimal_text(bill.cost).encode()))
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
-    for piece in answer:
+async def _send(headers: dict[str, str], pieces: Iterable[bytes], send: Send) -> None:
+    raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": 200, "headers": raw})
+    for piece in pieces:
         await send({"type": "http.response.body", "body": piece, "more_body": True})
     await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def _cost(bill: Bill) -> dict[str, str]:
+    return {} if bill.cost is None else {"x-impasto-cost": decimal_text(bill.cost)}
 
 
 def _note_answers(scope: Scope, answers: Answers) -> None:

@@ -5,7 +5,7 @@ silence; a slow reader slows whoever writes, because every write waits for the l
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 from starlette.types import Send
@@ -21,10 +21,13 @@ _HEADERS = [
 
 
 class EventStream:
-    """Writes to `send`. `has_begun` says whether the caller was told 200."""
+    """Writes to `send`, with `headers` beside those of every stream. `has_begun` says whether the caller was told 200."""
 
-    def __init__(self, send: Send, *, silence_seconds: float = SILENCE_SECONDS) -> None:
+    def __init__(
+        self, send: Send, headers: Mapping[str, str] | None = None, *, silence_seconds: float = SILENCE_SECONDS
+    ) -> None:
         self._send = send
+        self._headers = [*_HEADERS, *((name.encode(), value.encode()) for name, value in (headers or {}).items())]
         self._silence_seconds = silence_seconds
         self._between_events = True
         self._last_write = 0.0
@@ -58,7 +61,7 @@ class EventStream:
     async def _begin(self) -> None:
         if not self.has_begun:
             self.has_begun = True
-            await self._send({"type": "http.response.start", "status": 200, "headers": list(_HEADERS)})
+            await self._send({"type": "http.response.start", "status": 200, "headers": self._headers})
 
     async def _keep_alive(self) -> None:
         loop = asyncio.get_running_loop()

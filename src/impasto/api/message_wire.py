@@ -84,8 +84,8 @@ def _parse_message(body: MessageBody, where: str) -> Message:
 
 
 def _parts_of(body: MessageBody, where: str) -> Iterable[Part]:
-    # In an earlier answer, words stand beside its picture, and came before it.
-    yield from (TextPart(words) for words in (body.refusal, body.text) if words)
+    # In an earlier answer, words stand beside its picture, and came before it; a refusal may be those same words.
+    yield from (TextPart(words) for words in dict.fromkeys((body.refusal, body.text)) if words)
     lone_picture = is_picture_url(body.content)
     # An earlier answer may hold the same picture in `content` and in `images`: it counts once.
     if not (lone_picture and body.images):

@@ -24,7 +24,9 @@ from impasto.completions.create import Completions
 from impasto.completions.ports import KeyStore
 from impasto.domain.keys import Scope
 
-EXPOSED_HEADERS = ("x-request-id", "x-impasto-generation-id", "x-impasto-cost", "x-should-retry", "Retry-After")
+EXPOSED_HEADERS = (
+    "x-request-id", "x-impasto-generation-id", "x-impasto-cost", "x-should-retry", "Retry-After", "Sunset",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,14 +8,14 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import click
 
+from impasto.cli.answers import cost_text, picture_in
 from impasto.cli.gateway import RemoteGateway
-from impasto.cli.pictures import Saved, picture_in, save_picture
+from impasto.cli.pictures import Saved, save_picture
 from impasto.config import Settings
 
 
@@ -44,8 +44,7 @@ def show(outcome: Outcome) -> None:
     saved, answer = outcome.saved, outcome.answer
     words = answer["choices"][0]["message"].get("text")
     size = f"{saved.dimensions.width}×{saved.dimensions.height}" if saved.dimensions else "unknown dimensions"
-    note = "  (the suffix follows the bytes)" if saved.renamed else ""
-    click.echo(f"{saved.path}{note}")
+    click.echo(f"{saved.path}{f'  ({saved.note})' if saved.note else ''}")
     click.echo(f"  {size}, {saved.media_type}, {saved.byte_count / 1e6:.2f} MB")
     model = answer.get("served_by") or answer["model"]
     click.echo(f"  {model}, {outcome.seconds:.1f} s, {cost_text(answer)}")
@@ -58,28 +57,19 @@ def facts_of(outcome: Outcome) -> dict[str, Any]:
     saved, answer = outcome.saved, outcome.answer
     return {
         "path": str(saved.path),
+        "note": saved.note,
         "media_type": saved.media_type,
         "bytes": saved.byte_count,
         "width": saved.dimensions.width if saved.dimensions else None,
         "height": saved.dimensions.height if saved.dimensions else None,
         "model": answer["model"],
         "served_by": answer.get("served_by", answer["model"]),
-        "cost": answer["cost"],
-        "usage": answer["usage"],
+        "cost": answer.get("cost"),
+        "cost_status": answer.get("cost_status"),
+        "usage": answer.get("usage"),
         "seconds": round(outcome.seconds, 2),
         "text": answer["choices"][0]["message"].get("text", ""),
     }
-
-
-def cost_text(answer: Mapping[str, Any]) -> str:
-    """`$0.0686`, `free`, or that it is unknown."""
-    cost = answer["cost"]
-    if cost is None:
-        return "cost unknown"
-    if cost == 0:
-        return "free"
-    about = "about " if answer.get("cost_status") == "estimated" else ""
-    return f"{about}${Decimal(str(cost)):.4f}"
 
 
 @contextmanager
@@ -91,7 +81,7 @@ def _waiting(words: str, *, quiet: bool) -> Iterator[None]:
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        progress.add_task(words)
+        progress.add_task(words, total=None)
         yield

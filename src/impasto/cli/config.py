@@ -4,23 +4,28 @@ import json
 
 import click
 
-from impasto.app import access_of, load_operators_catalogue
-from impasto.cli.settings import config_option, settings_for
+from impasto.app import access_of, build, load_operators_catalogue
+from impasto.cli.options import config_option, json_option
+from impasto.cli.serve import check_key
 from impasto.cli.table import print_table
-from impasto.config import SETTINGS, ConfigError, Settings, masked, shown
+from impasto.config import SETTINGS, Settings, load_settings, masked, shown
 
 
 @click.group()
 def command() -> None:
-    """The settings in force, and whether they fit together."""
+    """Show the settings in force, or check whether they fit together.
+
+    A setting is IMPASTO_NAME in the environment or in .env, and name in the TOML file; a secret can also be a file
+    that IMPASTO_NAME_FILE names. Flags win over the environment, the environment over .env, .env over the file.
+    """
 
 
 @command.command("show")
-@click.option("--json", "as_json", is_flag=True, help="Print facts as JSON.")
+@json_option
 @config_option
 def show(as_json: bool, config: str | None) -> None:
     """Show every setting, where it came from, and what it means; secrets are masked."""
-    settings = settings_for(config=config)
+    settings = load_settings(config=config)
     rows = [
         {"name": setting.variable, "value": shown(setting, settings), "source": settings.sources[setting.name],
          "meaning": setting.meaning}
@@ -33,45 +38,46 @@ def show(as_json: bool, config: str | None) -> None:
 
 
 @command.command("check")
+@json_option
 @config_option
-def check(config: str | None) -> None:
-    """Check the settings and the catalogue; exit 1 with the sentence that says what is wrong."""
-    settings = settings_for(config=config)
-    try:
-        catalogue = load_operators_catalogue(settings)
-        access_of(settings, catalogue)
-    except ConfigError as error:
-        raise click.ClickException(str(error)) from error
+def check(as_json: bool, config: str | None) -> None:
+    """Check the settings and the catalogue; exits 1 with the sentence that says what is wrong."""
+    settings = load_settings(config=config)
+    check_key(settings)
+    build(settings)
+    models = len(load_operators_catalogue(settings).models)
+    if as_json:
+        click.echo(json.dumps({"good": True, "models": models, "notes": settings.warnings}, indent=2))
+        return
     for warning in settings.warnings:
         click.echo(f"Note: {warning}", err=True)
-    click.echo(f"The settings are good; the catalogue has {len(catalogue.models)} models.")
+    click.echo(f"The settings are good; the catalogue has {models} models.")
 
 
 def _providers(settings: Settings) -> list[dict[str, str]]:
     """What providers are set up with: keys masked, addresses as they are."""
-    try:
-        catalogue = load_operators_catalogue(settings)
-    except ConfigError as error:
-        raise click.ClickException(str(error)) from error
+    catalogue = load_operators_catalogue(settings)
+    access = access_of(settings, catalogue)
     rows = []
     for provider in catalogue.providers.values():
         if provider.is_local:
             continue
         found = settings.secret_of(provider.key_env)
+        if provider.key_env:
+            rows.append(
+                {
+                    "name": found[0] if found else provider.key_env[0],
+                    "value": masked(found[1]) if found else "(not set)",
+                    "source": settings.origin_of(found[0]) if found else "default",
+                    "meaning": f"key for {provider.name}",
+                }
+            )
+        is_moved = bool(settings.environment.get(provider.base_url_env))
         rows.append(
             {
-                "name": found[0] if found else provider.key_env[0],
-                "value": masked(found[1]) if found else "(not set)",
-                "source": "environment" if found else "default",
-                "meaning": f"key for {provider.name}",
-            }
-        )
-        address = settings.environment.get(provider.base_url_env)
-        rows.append(
-            {
-                "name": provider.base_url_env,
-                "value": address or provider.base_url,
-                "source": "environment" if address else "default",
+                "name": provider.base_url_env or f"providers.{provider.id}.base_url",
+                "value": access[provider.id].base_url,
+                "source": settings.origin_of(provider.base_url_env) if is_moved else "catalogue",
                 "meaning": f"address of {provider.name}",
             }
         )

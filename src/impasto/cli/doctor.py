@@ -1,6 +1,6 @@
 """`impasto doctor`: what is wrong with this set-up, and how to mend it.
 
-Rule: every finding is a sentence that ends in what to do; nothing is called that costs.
+Rule: every finding that is not good ends in what to do; nothing is called that costs.
 """
 
 import json
@@ -9,22 +9,29 @@ import shutil
 import socket
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from datetime import date
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 import click
 
-from impasto.app import access_of, load_operators_catalogue
-from impasto.cli.settings import config_option
+from impasto.app import access_of, build, first_key_of, load_operators_catalogue
+from impasto.catalogue.catalogue import Catalogue
+from impasto.cli.gateway import RemoteGateway
+from impasto.cli.listening import address_of, listen_on
+from impasto.cli.models import is_retired
+from impasto.cli.options import config_option, json_option
+from impasto.cli.serve import SAFE_KEY_LENGTH, check_key
 from impasto.config import ConfigError, Settings, load_settings
 from impasto.engines.painter import is_installed
 from impasto.storage.keys import FIRST_KEY_FILE
 
 NEEDED_SPACE_BYTES = 1 << 30
+NEEDED_FILES = 1024
+CONNECT_SECONDS = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +43,13 @@ class Finding:
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print facts as JSON.")
+@json_option
 @config_option
 def command(as_json: bool, config: str | None) -> None:
-    """Look for what is wrong with this set-up and say how to mend it. Exits 1 if anything is."""
+    """Look for what is wrong with this set-up and say how to mend it.
+
+    It opens connections to the providers that a key is set for, and asks them nothing. Exits 1 if anything is wrong.
+    """
     findings = list(examine(config))
     if as_json:
         click.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
@@ -50,28 +60,33 @@ def command(as_json: bool, config: str | None) -> None:
         raise SystemExit(1)
 
 
-def examine(config: str | None = None) -> Iterator[Finding]:
+def examine(config: str | None = None, environment: Mapping[str, str] | None = None) -> Iterator[Finding]:
     """Look at everything that can be looked at from here."""
-    yield _python()
+    yield Finding("good", f"Python {'.'.join(map(str, sys.version_info[:3]))}.")
     try:
-        settings = load_settings(config=config)
+        settings = load_settings(config=config, environment=environment)
     except ConfigError as error:
         yield Finding("bad", str(error))
         return
+    if settings.dotenv_names:
+        yield Finding("note", f".env in this folder sets {', '.join(sorted(settings.dotenv_names))}.")
     yield from (Finding("note", warning) for warning in settings.warnings)
     yield _data_folder(settings)
     yield _space()
+    yield from _files()
     yield from _key(settings)
     yield _port(settings)
+    yield from _other_gateway(settings)
     yield _painter()
-    yield from _providers(settings)
+    try:
+        build(settings)
+        catalogue = load_operators_catalogue(settings)
+    except ConfigError as error:
+        yield Finding("bad", str(error))
+        return
+    yield from _providers(settings, catalogue)
     if find_spec("uvloop") is None and sys.platform != "win32":
         yield Finding("note", "uvloop is missing; the server is slower without it. Install it: pip install uvloop.")
-
-
-def _python() -> Finding:
-    version = ".".join(map(str, sys.version_info[:3]))
-    return Finding("good", f"Python {version}.")
 
 
 def _data_folder(settings: Settings) -> Finding:
@@ -93,33 +108,62 @@ def _space() -> Finding:
     return Finding("good", f"{folder}, where answers wait until they are whole, has {free >> 30} GB left.")
 
 
+def _files() -> Iterator[Finding]:
+    if sys.platform == "win32":
+        return
+    import resource
+
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if limit < NEEDED_FILES:
+        yield Finding("note", f"A process may open {limit} files here; a busy server needs more. Run: ulimit -n 65536.")
+
+
 def _key(settings: Settings) -> Iterator[Finding]:
-    if settings.api_key:
-        if len(settings.api_key) < 20:
-            yield Finding("bad", "IMPASTO_API_KEY is short enough to be guessed. Use 32 random characters.")
-        else:
-            yield Finding("good", "IMPASTO_API_KEY is set.")
     path = Path(settings.data) / FIRST_KEY_FILE
-    if path.exists() and os.name == "posix" and path.stat().st_mode & 0o077:
+    try:
+        check_key(settings)
+        first_key = first_key_of(settings)
+    except ConfigError as error:
+        yield Finding("bad", str(error))
+        return
+    if settings.api_key and len(settings.api_key) < SAFE_KEY_LENGTH:
+        yield Finding("note", f"IMPASTO_API_KEY can be guessed. Use {SAFE_KEY_LENGTH} random characters or more.")
+    elif settings.api_key:
+        yield Finding("good", "IMPASTO_API_KEY is set.")
+    if first_key and os.name == "posix" and path.stat().st_mode & 0o077:
         yield Finding("bad", f"Others on this machine can read {path}. Run: chmod 600 {path}.")
-    elif path.exists():
+    elif first_key:
         yield Finding("good", f"The first key is in {path}, readable by you alone.")
     elif not settings.api_key:
         yield Finding("note", "No key was made yet; the first start of the server makes one.")
 
 
 def _port(settings: Settings) -> Finding:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((settings.host, settings.port))
-        except OSError as error:
-            return Finding(
-                "note",
-                f"{settings.host}:{settings.port} cannot be used now ({error.strerror}): a server runs there, or the "
-                "address is not this machine's. Choose another with --port.",
-            )
-    return Finding("good", f"{settings.host}:{settings.port} is free.")
+    try:
+        for opened in listen_on(settings.host, settings.port):
+            opened.close()
+    except click.ClickException as error:
+        if _is_gateway(address_of(settings.host, settings.port)):
+            return Finding("good", f"A gateway is running on {address_of(settings.host, settings.port)}.")
+        return Finding("note", error.message)
+    return Finding("good", f"{address_of(settings.host, settings.port)} is free.")
+
+
+def _other_gateway(settings: Settings) -> Iterator[Finding]:
+    url = settings.environment.get("IMPASTO_URL")
+    if not url:
+        return
+    if _is_gateway(url.rstrip("/")):
+        yield Finding("good", f"The gateway that IMPASTO_URL names, {url}, answers.")
+    else:
+        yield Finding("bad", f"IMPASTO_URL: no gateway answers at {url}. Start it there, or correct or unset it.")
+
+
+def _is_gateway(url: str) -> bool:
+    try:
+        return RemoteGateway(url, "").get("/health/live", timeout_seconds=CONNECT_SECONDS) == {"status": "alive"}
+    except (click.ClickException, ValueError):
+        return False
 
 
 def _painter() -> Finding:
@@ -128,25 +172,37 @@ def _painter() -> Finding:
     return Finding("note", "The built-in painter is not installed. Install it: pip install 'impasto[painter]'.")
 
 
-def _providers(settings: Settings) -> Iterator[Finding]:
-    try:
-        catalogue = load_operators_catalogue(settings)
-        access = access_of(settings, catalogue)
-    except ConfigError as error:
-        yield Finding("bad", str(error))
-        return
+def _providers(settings: Settings, catalogue: Catalogue) -> Iterator[Finding]:
+    access = access_of(settings, catalogue)
     for provider in catalogue.providers.values():
         if provider.is_local:
             continue
         if access[provider.id].key is None:
-            yield Finding("note", f"No key for {provider.name}. Set {provider.key_env[0]} to use its models.")
+            names = " or ".join(provider.key_env)
+            yield Finding("note", f"No key for {provider.name}. Set {names} to use its models.")
             continue
-        yield Finding("good", f"A key for {provider.name} is set; calls go to {access[provider.id].base_url}.")
+        yield _reached(provider.name, access[provider.id].base_url, provider.base_url_env)
         for model in catalogue.models.values():
-            retired = model.lifecycle.retired
-            if model.provider == provider and retired and retired <= date.today():  # noqa: DTZ011 - the operator's day
-                instead = f"; ask for {model.lifecycle.replaced_by}" if model.lifecycle.replaced_by else ""
-                yield Finding("note", f"{model.id} was retired by {provider.name} on {retired}{instead}.")
+            if model.provider == provider and is_retired(model):
+                instead = f" Ask for {model.lifecycle.replaced_by}." if model.lifecycle.replaced_by else ""
+                yield Finding("note", f"{model.id} was retired on {model.lifecycle.retired}.{instead}")
+        if os.environ.get("HTTPS_PROXY") or os.environ.get("https_proxy"):
+            yield Finding("note", f"HTTPS_PROXY is set; calls to {provider.name} go out directly all the same.")
+
+
+def _reached(name: str, base_url: str, variable: str) -> Finding:
+    parts = urlsplit(base_url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    try:
+        socket.create_connection((str(parts.hostname), port), timeout=CONNECT_SECONDS).close()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        return Finding(
+            "bad",
+            f"A key for {name} is set, but {base_url} cannot be reached from here: {reason}. "
+            f"Check the network, its firewall, and {variable}.",
+        )
+    return Finding("good", f"A key for {name} is set, and {base_url} can be reached.")
 
 
 def _mark(finding: Finding) -> str:

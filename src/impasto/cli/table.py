@@ -3,10 +3,16 @@
 Rule: the first column is never folded, and what goes into a pipe is never folded at all.
 """
 
+import shutil
 import sys
 from collections.abc import Iterable, Sequence
 
 PIPE_WIDTH = 240
+
+
+def width() -> int:
+    """Columns to print in."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else PIPE_WIDTH
 
 
 def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
@@ -19,5 +25,4 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         table.add_column(heading, no_wrap=index == 0, overflow="fold")
     for row in rows:
         table.add_row(*row)
-    console = Console(markup=False, highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
-    console.print(table)
+    Console(markup=False, highlight=False, width=width()).print(table)

@@ -82,11 +82,11 @@ class PainterEngine:
         yield Finished(FinishReason.STOP, "painted")
 
     def close(self) -> None:
-        """Stop the worker. A picture that is being painted is lost."""
+        """Stop the worker. Pictures that are not done are lost, and whoever waits for one hears so."""
         if self._pool is not None:
             for process in list((self._pool._processes or {}).values()):  # noqa: SLF001 - public from Python 3.14 on
                 process.kill()
-            self._pool.shutdown(wait=True, cancel_futures=True)
+            self._pool.shutdown(wait=True)
             self._pool = None
         if self._folder is not None:
             self._folder.cleanup()

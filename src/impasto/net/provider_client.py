@@ -5,6 +5,7 @@ here, is made once, and its answer is passed on as it arrives. A failure says wh
 anything can have been spent.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
@@ -21,7 +22,8 @@ READ_BUFFER_BYTES = 128 << 10
 MAX_ERROR_BYTES = 64 << 10
 CONNECT_SECONDS = 10.0
 SILENCE_SECONDS = 300.0
-"""A slow model takes up to half a minute; a whole request has its own deadline."""
+"""Longest wait for the next bytes once the request is sent: a slow model takes up to half a minute.
+A whole request has its own deadline, also over the sending."""
 
 _BROKEN_CONNECTION = (aiohttp.ClientError, TimeoutError, OSError)
 
@@ -66,9 +68,9 @@ class ProviderClient:
         try:
             async with self._post(access, headers, request) as response:
                 if response.status != 200:
-                    raise await _failure(adapter, call, response)
+                    raise await self._failure(adapter, call, response)
                 parser = adapter.parser(call)
-                async for data in response.content.iter_any():
+                while data := await self._next_bytes(response):
                     for event in parser.feed(data):
                         yield event
                 for event in parser.finish():
@@ -102,6 +104,22 @@ class ProviderClient:
             access.base_url + request.path, data=_pieces(request), headers=headers, allow_redirects=False
         )
 
+    async def _next_bytes(self, response: aiohttp.ClientResponse) -> bytes:
+        """What arrived since; nothing at the end.
+
+        aiohttp forgets its own time limit when a chunk is malformed, and nothing ever comes after that.
+        """
+        async with asyncio.timeout(self._timeout.sock_read):
+            return await response.content.readany()
+
+    async def _failure(self, adapter: Adapter, call: ModelCall, response: aiohttp.ClientResponse) -> Failure:
+        body = bytearray()
+        with suppress(*_BROKEN_CONNECTION):  # the status was said, whatever becomes of the rest
+            while len(body) <= MAX_ERROR_BYTES and (data := await self._next_bytes(response)):
+                body += data
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        return adapter.failure_of(call, response.status, headers, bytes(body[:MAX_ERROR_BYTES]))
+
     def _broken(self, provider: Provider, error: Exception) -> Failure:
         code, message = _meaning_of(error)
         return Failure(
@@ -128,17 +146,6 @@ def _session(timeout: aiohttp.ClientTimeout) -> aiohttp.ClientSession:
 async def _pieces(request: WireRequest) -> AsyncIterator[bytes | memoryview]:
     for piece in request.body:
         yield piece
-
-
-async def _failure(adapter: Adapter, call: ModelCall, response: aiohttp.ClientResponse) -> Failure:
-    body = bytearray()
-    with suppress(*_BROKEN_CONNECTION):  # the status was said, whatever becomes of the rest
-        async for data in response.content.iter_any():
-            body += data
-            if len(body) > MAX_ERROR_BYTES:
-                break
-    headers = {name.lower(): value for name, value in response.headers.items()}
-    return adapter.failure_of(call, response.status, headers, bytes(body[:MAX_ERROR_BYTES]))
 
 
 def _meaning_of(error: Exception) -> tuple[Code, str]:

@@ -82,8 +82,8 @@ def _standing(stage: Stage, things: Sequence[Thing], chance: Chance, seed: int) 
     room = 0.86 * width
     sprites = _sprites(stage, things, 1.0 if count == 1 else 0.92, chance, seed)
     total = sum(sprite.width for sprite, _ in sprites) * 1.12
-    rows = 1 if total <= room and count < 6 else (2 if total <= 2.2 * room else 3)
-    shrink = min(1.0, room * rows * 0.9 / max(total, 1), room / max(max(sprite.width for sprite, _ in sprites), 1))
+    rows = 1 if count <= 3 or (total <= room and count < 6) else (2 if total <= 2.2 * room else 3)
+    shrink = min(1.0, room * rows * 0.9 / max(total, 1), room / max(1, *(sprite.width for sprite, _ in sprites)))
     tallest = max(sprite.height for sprite, _ in sprites)
     shrink = min(shrink, 0.95 * (stage.near - stage.top) / max(tallest, 1))
     if shrink < 0.98:
@@ -94,7 +94,8 @@ def _standing(stage: Stage, things: Sequence[Thing], chance: Chance, seed: int) 
     for row in range(rows):
         share = (row + 1) / rows
         foot = stage.far + (stage.near - stage.far) * (0.62 * share if rows > 1 else 0.55)
-        slots += _row(ordered[row * per_row : (row + 1) * per_row], foot, width, stage, chance)
+        stagger = 0.0 if rows == 1 else (0.06 if row % 2 else -0.06)
+        slots += _row(ordered[row * per_row : (row + 1) * per_row], foot, width, stagger, stage, chance)
     return sorted(slots, key=lambda slot: slot.foot)
 
 
@@ -106,10 +107,13 @@ def _interleaved(sprites: list[tuple[Sprite, Thing]]) -> list[tuple[Sprite, Thin
     return ordered
 
 
-def _row(sprites: list[tuple[Sprite, Thing]], foot: float, width: int, stage: Stage, chance: Chance) -> list[_Slot]:
+def _row(
+    sprites: list[tuple[Sprite, Thing]], foot: float, width: int, stagger: float, stage: Stage, chance: Chance
+) -> list[_Slot]:
     total = sum(sprite.width for sprite, _ in sprites)
     gap = min(0.10 * stage.canvas.short, (0.94 * width - total) / max(len(sprites), 1))
-    left = (width - total - gap * (len(sprites) - 1)) / 2
+    free = max(0.0, width - total - gap * (len(sprites) - 1))
+    left = float(np.clip(free / 2 + stagger * width, 0.1 * free, 0.9 * free))
     if len(sprites) == 1:
         # A single thing stands a little off the middle, as photographers place it.
         left += chance.choice([-1.0, 1.0]) * min(0.07 * width, max(0, left) * 0.5)
@@ -192,7 +196,7 @@ def _float(stage: Stage, things: Sequence[Thing], chance: Chance, seed: int) -> 
     if not things:
         return
     canvas = stage.canvas
-    height, width = canvas.depth.shape
+    width = canvas.depth.shape[1]
     top, bottom = stage.top, max(stage.ceiling, stage.top + 0.2 * canvas.short)
     count = sum(thing.count for thing in things)
     area = width * (bottom - top)

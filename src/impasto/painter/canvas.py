@@ -28,7 +28,7 @@ class Canvas:
     @property
     def short(self) -> int:
         """The short side in pixels: what sizes are relative to."""
-        return min(self.depth.shape)
+        return int(min(self.depth.shape))
 
     def lay(self, hits: Hits, colours: Array) -> None:
         """Lay a traced solid with its shaded colours (one for each of its points)."""

@@ -19,9 +19,9 @@ from impasto.painter.prompt import Brief, Thing
 from impasto.painter.scenes import falling
 from impasto.painter.scenes.city import paint_skyline, paint_street
 from impasto.painter.scenes.landscape import LANDS, Country, country_camera, paint_country
-from impasto.painter.scenes.restaurant import paint_table
 from impasto.painter.scenes.space import SPACE_LIGHT, paint_moon, paint_space
 from impasto.painter.scenes.studio import FLOOR, STUDIO_LIGHT, paint_abstract, paint_studio
+from impasto.painter.scenes.table import paint_table
 from impasto.painter.scenes.underwater import WATER_LIGHT, motes, paint_underwater
 from impasto.painter.sky import paint_sky, sun_direction
 
@@ -62,10 +62,15 @@ def compose(scene: str, brief: Brief, height: int, width: int, seed: int) -> Com
         return replace(
             composition,
             grade=replace(
-                CINEMATIC, exposure=composition.grade.exposure, vignette=max(0.36, composition.grade.vignette)
+                CINEMATIC, exposure=composition.grade.exposure or 0.1, vignette=max(0.36, composition.grade.vignette)
             ),
         )
     return composition
+
+
+def known_scenes() -> set[str]:
+    """Every scene that can be composed."""
+    return {*_COMPOSERS, *LANDS}
 
 
 def _weathered(canvas: Canvas, brief: Brief, horizon: float, seed: int) -> None:
@@ -107,7 +112,7 @@ def _people_the(country: Country, things: tuple[Thing, ...], scene: str, seed: i
         # The far part of the foreground is water here, the near part is shore.
         arrange(
             replace(
-                stage, ground="water", far=camera.horizon + 0.08 * floor, near=camera.horizon + 0.22 * floor, unit=0.7
+                stage, ground="water", far=camera.horizon + 0.04 * floor, near=camera.horizon + 0.14 * floor, unit=0.6
             ),
             wet,
             seed,
@@ -159,7 +164,7 @@ def _street(brief: Brief, height: int, width: int, seed: int) -> Composition:
 
 def _space(brief: Brief, height: int, width: int, seed: int) -> Composition:
     worlds = any(thing.noun.name in ("planet", "earth") for thing in brief.things)
-    canvas = paint_space(height, width, seed, planet=not worlds)
+    canvas = paint_space(height, width, seed, planet=0.0 if worlds else 0.7 if brief.things else 1.0)
     stage = Stage(canvas, SPACE_LIGHT, 0.6 * height, 0.95 * height, 0.05 * height, 0.95 * height, "space")
     arrange(stage, brief.things, seed)
     return Composition(canvas.light, Grade(bloom=0.13, contrast=1.06, saturation=1.1, vignette=0.3))
@@ -177,7 +182,8 @@ def _moon(brief: Brief, height: int, width: int, seed: int) -> Composition:
         camera.horizon * 0.9,
         "land",
     )
-    arrange(stage, brief.things, seed)
+    # The blue world above is there already.
+    arrange(stage, tuple(thing for thing in brief.things if thing.noun.name != "earth"), seed)
     return Composition(canvas.light, Grade(bloom=0.08, contrast=1.08, saturation=1.0, vignette=0.25))
 
 

@@ -87,8 +87,8 @@ TIMES = {
         ((0.0, "#2a4268"), (0.3, "#152a50"), (1.0, "#070d24")),
         0.62,
         "#b9cdf4",
-        0.5,
-        "#2c4270",
+        0.95,
+        "#48649c",
         "#223a60",
         "#54709c",
         "#14223f",
@@ -103,6 +103,8 @@ TIMES = {
 def time_of(brief: Brief, fallback: str) -> str:
     """The time of day asked for, or the one its lights need, or the scene's own."""
     needs_dark = brief.sky & {"stars", "moon", "aurora", "fireworks"} or brief.light == "neon"
+    if brief.time is None and "storm" in brief.weather:
+        return "night" if needs_dark else "dusk"
     return brief.time or ("night" if needs_dark else fallback)
 
 

@@ -27,7 +27,13 @@ class Grade:
 
 
 CINEMATIC = Grade(
-    bloom=0.14, contrast=1.06, saturation=1.08, vignette=0.5, shadows=(0.93, 1.0, 1.08), highlights=(1.04, 1.0, 0.94)
+    exposure=0.22,
+    bloom=0.14,
+    contrast=1.06,
+    saturation=1.08,
+    vignette=0.5,
+    shadows=(0.93, 1.0, 1.08),
+    highlights=(1.04, 1.0, 0.94),
 )
 
 
@@ -68,7 +74,7 @@ def to_bytes(shown: Array, width: int, height: int, grain: float, seed: int, *, 
     """Screen values at working size to the finished size: enlarged, sharpened, with fresh grain. uint8, RGB."""
     rows, columns = shown.shape[:2]
     wide = np.round(shown * 65535).astype(np.uint16)
-    way = cv2.INTER_NEAREST if blocks else cv2.INTER_LANCZOS4
+    way = cv2.INTER_NEAREST if blocks else cv2.INTER_LANCZOS4 if height >= rows else cv2.INTER_AREA
     if (rows, columns) != (height, width):
         wide = np.asarray(cv2.resize(wide, (width, height), interpolation=way))
     scale = float(np.sqrt(height * width / (rows * columns)))
@@ -87,7 +93,7 @@ def _finish(wide: Array, grain: float, scale: float, seed: int) -> Array:
         start, end = max(0, top - margin), min(height, top + 512 + margin)
         strip = wide[start:end].astype(np.float32) / 65535
         if scale > 1.05:
-            strip += (strip - np.asarray(cv2.GaussianBlur(strip, (0, 0), 0.55 * scale))) * 0.6
+            strip += (strip - np.asarray(cv2.GaussianBlur(strip, (0, 0), 0.55 * scale))) * 0.4
         noise = np.tile(np.roll(pattern, 131 * (top // 512), axis=1), (1, -(-width // 1024)))
         noise = noise[: end - start, :width] if end - start <= 1024 else noise[:1, :width]
         grey = strip @ np.array([0.3, 0.6, 0.1], np.float32)

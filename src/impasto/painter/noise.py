@@ -39,8 +39,9 @@ def tile(seed: int, purpose: str, octaves: int = 6, first: int = 4) -> Array:
         grown = cv2.resize(wide, None, fx=step, fy=step, interpolation=cv2.INTER_CUBIC)
         total += np.asarray(grown)[2 * step : 2 * step + TILE, 2 * step : 2 * step + TILE] * 0.5**octave
     total = (total - total.mean()) / total.std()
-    total.setflags(write=False)
-    return total
+    finished = np.asarray(total, np.float32)
+    finished.setflags(write=False)
+    return finished
 
 
 def sample(texture: Array, across: Array, along: Array) -> Array:
@@ -54,9 +55,9 @@ def sample(texture: Array, across: Array, along: Array) -> Array:
         padded = -(-across.size // 1024) * 1024
         across = np.resize(across, padded).reshape(-1, 1024)
         along = np.resize(along, padded).reshape(-1, 1024)
-    size = texture.shape[0]
-    columns = (np.mod(across, 1.0) * size).astype(np.float32)
-    rows = (np.mod(along, 1.0) * size).astype(np.float32)
+    size = np.float32(texture.shape[0])
+    columns, rows = across - np.floor(across), along - np.floor(along)
+    columns, rows = (columns * size).astype(np.float32), (rows * size).astype(np.float32)
     found = cv2.remap(texture, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
     return np.asarray(found, np.float32).reshape(-1)[: int(np.prod(shape))].reshape(shape)
 

@@ -11,50 +11,41 @@ from impasto.painter.daylight import time_of
 from impasto.painter.finish import FILTERS, styled
 from impasto.painter.grade import develop, to_bytes
 from impasto.painter.painting import Painting
-from impasto.painter.prompt import Brief, read_prompt
-from impasto.painter.scenes.choice import scene_of
-from impasto.painter.telling import SKYLESS, TIMELESS, report_of, words_of
+from impasto.painter.prompt import read_prompt
+from impasto.painter.scenes.choice import fitted, scene_of, unfit
+from impasto.painter.telling import report_of, words_of
 
-WORKING_PIXELS = 1_200_000
+WORKING_PIXELS = 1_600_000
 """Scenes are composed at no more than this, and enlarged."""
 
-GRAIN = 0.016
+GRAIN = 0.013
+
+
+LEAST_SIDE = 48
+"""Below this nothing can be composed; smaller pictures are shrunk from it."""
 
 
 def working_size(height: int, width: int) -> tuple[int, int]:
-    """Rows and columns to compose at: the picture's own, or fewer in the same proportion."""
-    shrink = min(1.0, float(np.sqrt(WORKING_PIXELS / (height * width))))
-    return max(1, round(height * shrink)), max(1, round(width * shrink))
+    """Rows and columns to compose at: the picture's own, or fewer (or, for tiny ones, more) in the same proportion."""
+    scale = min(1.0, float(np.sqrt(WORKING_PIXELS / (height * width))))
+    scale = max(scale, LEAST_SIDE / min(height, width))
+    return max(1, round(height * scale)), max(1, round(width * scale))
 
 
 def paint(prompt: str, *, width: int, height: int, seed: int) -> Painting:
     """Paint what `prompt` says; what is not understood is not drawn, and the words say so.
 
-    Any text will do, in any language; dimensions are in pixels, at least 16 each.
+    Any text will do, in any language; dimensions are in pixels.
     """
     brief = read_prompt(prompt)
     scene = scene_of(brief)
+    brief = fitted(brief, scene)
     rows, columns = working_size(height, width)
     composition = compose(scene, brief, rows, columns, seed)
     shown = styled(develop(composition.light, composition.grade), brief.style, seed)
     grain = 0.004 if brief.style in FILTERS else GRAIN
+    grain *= float(np.clip(np.sqrt(width * height) / 1000, 0.4, 1.0))
     pixels = to_bytes(shown, width, height, grain, seed, blocks=brief.style == "pixel")
-    ignored = (*brief.ignored, *_unfit(brief, scene))
+    ignored = (*brief.ignored, *unfit(brief, scene))
     time = time_of(brief, USUAL_TIME.get(scene, "day"))
     return Painting(pixels, words_of(brief, scene, time, ignored), report_of(brief, scene, ignored))
-
-
-def _unfit(brief: Brief, scene: str) -> tuple[str, ...]:
-    """What was understood but has no place in this scene: rain in a studio, a season in space."""
-    unfit: list[str] = []
-    if scene in TIMELESS:
-        unfit += sorted(brief.weather)
-        if brief.time is not None and not (scene == "underwater" and brief.time == "night"):
-            unfit.append(brief.time)
-        if brief.season is not None:
-            unfit.append(brief.season)
-    if scene in SKYLESS:
-        unfit += sorted(brief.sky)
-    if brief.colour is not None and scene not in ("studio", "abstract"):
-        unfit.append("the colour without a thing")
-    return tuple(unfit)

@@ -104,7 +104,7 @@ def seam(canvas: Canvas, sprite: Sprite, left: float, foot: float, strength: flo
     low = sprite.alpha[-max(2, sprite.height // 12) :].max(axis=0)
     tall = max(4, round(0.05 * sprite.height))
     margin = tall
-    mask = np.zeros((4 * tall, sprite.width + 2 * margin), np.float32)
+    mask: Array = np.zeros((4 * tall, sprite.width + 2 * margin), np.float32)
     mask[tall : 2 * tall, margin:-margin] = low
     mask = soften(mask, tall * 0.55) * strength
     found = _cut(canvas, round(left) - margin, round(foot - 1.6 * tall), mask)

@@ -32,7 +32,8 @@ class Thing:
 
 @dataclass(frozen=True, slots=True)
 class Brief:
-    """What the painter understood. `scene` and `time` are None where nothing was said; `people` are words for people,
+    """What the painter understood. `scene` and `time` are None where nothing was said; `said` pairs what
+    describes the picture with how it was written; `people` are words for people,
     `ignored` everything else that will not be drawn, both as they were written."""
 
     things: tuple[Thing, ...] = ()
@@ -45,6 +46,7 @@ class Brief:
     light: str | None = None
     colour: str | None = None
     fare: bool = False
+    said: tuple[tuple[str, str], ...] = ()
     people: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
 
@@ -128,19 +130,32 @@ def _take(brief: Brief, pending: _Reading, phrase: str, meaning: Meaning) -> tup
             return brief, _Reading(pending.count, pending.colour, (value, phrase))
         case "people":
             return replace(_let_go(brief, pending), people=_added(brief.people, phrase)), _Reading()
-        case "filler":
-            return brief, pending
+        case "scene" if pending.count == 1:
+            # The article belonged to the place: "a beach with palm trees".
+            return _in_scene(brief, phrase, value), _Reading(None, pending.colour, pending.size)
+        case "scene":
+            return _in_scene(brief, phrase, value), pending
+        case _:
+            return _in_manner(brief, phrase, meaning), pending
+
+
+def _in_manner(brief: Brief, phrase: str, meaning: Meaning) -> Brief:
+    """What describes the picture rather than a thing in it."""
+    value = meaning.value
+    if meaning.role in ("weather", "sky", "time", "season", "light"):
+        brief = replace(brief, said=(*brief.said, (value, phrase)))
+    match meaning.role:
         case "fare":
-            return replace(brief, fare=True), pending
+            return replace(brief, fare=True)
         case "weather" | "sky":
-            return _replaced(brief, meaning.role, getattr(brief, meaning.role) | {value}), pending
-        case "scene" if brief.scene is not None and brief.scene != value:
-            return _second_scene(brief, phrase, value), pending
-        case "scene" | "time" | "style" | "season" | "light":
-            taken = getattr(brief, meaning.role)
-            if meaning.role == "style" and taken not in (None, "photo", value):
-                return replace(brief, ignored=_added(brief.ignored, phrase)) if value != "photo" else brief, pending
-            return _replaced(brief, meaning.role, value), pending
+            return _replaced(brief, meaning.role, getattr(brief, meaning.role) | {value})
+        case "style" if brief.style not in (None, "photo", value):
+            # Light and lens go with any style; two styles do not go together.
+            return brief if value == "photo" else replace(brief, ignored=_added(brief.ignored, phrase))
+        case "time" | "style" | "season" | "light":
+            return _replaced(brief, meaning.role, value)
+        case _:
+            return brief
 
 
 def _replaced(brief: Brief, field: str, value: Any) -> Brief:
@@ -169,9 +184,9 @@ _NARROWER = {
 """Pairs of scenes of which the second holds the first."""
 
 
-def _second_scene(brief: Brief, phrase: str, value: str) -> Brief:
-    """Two scenes in one prompt: the one that holds the other, or the first."""
-    if brief.scene is not None and ((brief.scene, value) in _NARROWER or brief.scene == "sky"):
+def _in_scene(brief: Brief, phrase: str, value: str) -> Brief:
+    """A scene; of two in one prompt the one that holds the other, or the first."""
+    if brief.scene is None or brief.scene == value or brief.scene == "sky" or (brief.scene, value) in _NARROWER:
         return replace(brief, scene=value)
     if (value, brief.scene) in _NARROWER or value in ("sky", "kitchen"):
         return brief
@@ -179,7 +194,7 @@ def _second_scene(brief: Brief, phrase: str, value: str) -> Brief:
 
 
 def _with_thing(brief: Brief, pending: _Reading, noun: Noun, *, many: bool) -> Brief:
-    asked = pending.count if pending.count is not None and (pending.count > 1 or not many) else (MANY if many else 1)
+    asked = pending.count if pending.count is not None else (MANY if many else 1)
     thing = Thing(
         noun,
         min(asked, MOST_OF_ONE),
@@ -200,7 +215,7 @@ def _let_go(brief: Brief, pending: _Reading) -> Brief:
     """A colour without a noun colours the picture; a size without one cannot be honoured."""
     if pending.colour:
         if brief.colour is None:
-            brief = replace(brief, colour=pending.colour[0])
+            brief = replace(brief, colour=pending.colour[0], said=(*brief.said, pending.colour))
         else:
             brief = replace(brief, ignored=_added(brief.ignored, pending.colour[1]))
     if pending.size:

@@ -21,11 +21,15 @@ Surroundings = Callable[[Array, float], Array]
 
 @dataclass(frozen=True, slots=True)
 class Lamp:
-    """A round light: the colour it gives a white surface one unit away; `size` softens its shadows."""
+    """A round light: the colour it gives a white surface one unit away.
+
+    `size` softens its shadows, where it `casts` any.
+    """
 
     at: Array
     colour: Array
     size: float = 0.15
+    casts: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +53,7 @@ def shade(
 ) -> Array:
     """The light that leaves each point towards the eye. `near` casts shadows; `reach` is how far crevices are felt."""
     base = made_of.colour(points, normals)
-    facing = np.clip(-np.einsum("ij,ij->i", normals, rays), 0.16, 1)
+    facing = np.clip(-np.einsum("ij,ij->i", normals, rays), 0.26, 1)
     mirror = base if made_of.metal else np.full_like(base, made_of.sheen)
     fresnel = mirror + (1 - mirror) * ((1 - facing) ** 5)[:, None] * (1 - 0.7 * made_of.roughness)
     open_share = openness(points, normals, near, reach)[:, None]
@@ -76,8 +80,9 @@ def _lamp_light(
     falls = np.einsum("ij,ij->i", normals, towards)
     lit = np.zeros(points.shape[0], np.float32)
     rows = np.flatnonzero(falls > -made_of.through)
+    blocking = near if lamp.casts else ()
     lit[rows] = shadow(
-        points[rows] + normals[rows] * np.float32(0.01), lamp.at, near, lamp.size / max(float(far.mean()), 0.1)
+        points[rows] + normals[rows] * np.float32(0.01), lamp.at, blocking, lamp.size / max(float(far.mean()), 0.1)
     )
     arriving = lit / (far * far)
     wrapped = np.clip((falls + made_of.through) / (1 + made_of.through) ** 2, 0, None)

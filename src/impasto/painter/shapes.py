@@ -6,6 +6,7 @@ Quilez's catalogue of distance functions (https://iquilezles.org/articles/distfu
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -37,6 +38,18 @@ def placed(shape: Distance, at: Array, turn: Array | None = None) -> Distance:
 def ball(radius: float) -> Distance:
     """A sphere around the origin."""
     return lambda points: np.asarray(length(points) - radius, np.float32)
+
+
+def balls(centres: Array, radius: float) -> Distance:
+    """Many spheres of one size; `centres` is k x 3."""
+    reach = np.einsum("ij,ij->i", centres, centres)
+
+    def distance(points: Array) -> Array:
+        squares = reach[None, :] - 2 * (points @ centres.T)
+        nearest = squares.min(axis=1) + np.einsum("ij,ij->i", points, points)
+        return np.asarray(np.sqrt(np.maximum(nearest, 0)) - radius, np.float32)
+
+    return distance
 
 
 def ellipsoid(radii: Array) -> Distance:
@@ -82,7 +95,7 @@ def lathe(profile: Sequence[tuple[float, float]], thickness: float) -> Distance:
     def distance(points: Array) -> Array:
         flat = np.stack([np.hypot(points[:, 0], points[:, 2]), points[:, 1]], axis=1)
         best = np.full(points.shape[0], np.inf, np.float32)
-        for start, end in zip(line[:-1], line[1:], strict=True):
+        for start, end in pairwise(line):
             axis = end - start
             offset = flat - start
             share = np.clip(offset @ axis / max(float(axis @ axis), 1e-9), 0, 1)

@@ -17,7 +17,7 @@ from impasto.painter.noise import chance_of, sample, tile
 def sun_place(camera: Camera, mood: Mood, seed: int) -> tuple[float, float]:
     """Column and row of the sun or the moon."""
     chance = chance_of(seed, "sun")
-    across = chance.uniform(0.18, 0.36)
+    across = chance.uniform(0.34, 0.44) if mood.moon else chance.uniform(0.18, 0.36)
     column = camera.width * (across if chance.random() < 0.5 else 1 - across)
     reach = min(camera.horizon, 0.62 * camera.focal)
     return column, camera.horizon - mood.sun_up * reach
@@ -35,7 +35,7 @@ def sun_direction(camera: Camera, mood: Mood, seed: int) -> Array:
 
 def paint_sky(canvas: Canvas, camera: Camera, mood: Mood, lights: frozenset[str], seed: int) -> None:
     """Fill the picture with sky, down to its last row."""
-    height, width = canvas.depth.shape
+    height = canvas.depth.shape[0]
     rows = np.arange(height, dtype=np.float32) + 0.5
     sky_rows = max(min(camera.horizon, 0.9 * camera.focal), 1.0)
     up = np.clip((camera.horizon - rows) / sky_rows, 0, 1)
@@ -61,7 +61,7 @@ def _sun(canvas: Canvas, camera: Camera, mood: Mood, column: float, row: float) 
     away = np.hypot(rows - row, columns - column).astype(np.float32) / camera.focal
     low = mood.sun_up < 0.3
     tint = linear(mood.sun)
-    strength = mood.strength * (0.9 if low else 0.22)
+    strength = mood.strength * (0.9 if low else 0.10)
     glow = strength * (0.55 * np.exp(-away * 5) + 0.9 * np.exp(-away * 22))
     canvas.light[:] += glow[..., None] * tint
     radius = 0.034
@@ -94,8 +94,10 @@ def _clouds(canvas: Canvas, camera: Camera, mood: Mood, column: float, row: floa
     last = int(np.clip(np.ceil(camera.horizon), 1, camera.rows))
     rows, columns = np.mgrid[0:last, 0 : camera.width].astype(np.float32)
     up = np.maximum((camera.horizon - rows) / camera.focal, 0.0)
-    away = 0.5 / (up + 0.09)
-    across = (columns - camera.width / 2) / camera.focal * away
+    # Overhead the plane would come too near: from there on clouds keep their size.
+    low = np.minimum(up, 0.42)
+    away = 0.5 / (low + 0.09) - (up - low) * 0.9
+    across = (columns - camera.width / 2) / camera.focal * (0.5 / (low + 0.09))
     texture = tile(seed, "clouds", 7, 4)
     wide, fine = tile(seed, "cloud fields", 4, 4), 0.35
     drift_x = np.clip((column - columns) / camera.focal, -1, 1) * 0.02

@@ -36,12 +36,16 @@ class Material:
 
 @dataclass(frozen=True, slots=True)
 class Solid:
-    """A shape within a ball, and what it is made of."""
+    """A shape within a ball, and what it is made of.
+
+    A flat one may say between which heights it lies (`slab`); it is then seen from above only.
+    """
 
     distance: Distance
     centre: Array
     radius: float
     material: Material
+    slab: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,10 @@ def trace(solid: Solid, camera: Camera) -> Hits | None:
     rays = camera.rays(*frame)
     flat = rays.reshape(-1, 3)
     start, end = _ball_span(camera.eye, flat, solid.centre, solid.radius)
+    if solid.slab is not None:
+        below = np.minimum(flat[:, 1], -1e-6)
+        start = np.maximum(start, (solid.slab[1] - camera.height) / below)
+        end = np.minimum(end, (solid.slab[0] - camera.height) / below)
     rows = np.flatnonzero(end > start)
     if rows.size == 0:
         return None
@@ -97,19 +105,24 @@ def _ball_span(eye: Array, rays: Array, centre: Array, radius: float) -> tuple[A
 
 def _march(distance: Distance, eye: Array, rays: Array, start: Array, end: Array) -> tuple[Array, Array]:
     """How far each ray travels to its nearest approach, and how wide it misses there (0: it hits)."""
-    travelled = start.copy()
-    best, best_at = np.full_like(start, np.inf), start.copy()
-    active = np.arange(start.size)
-    tolerance = 2e-4 * float(end.max())
-    for _ in range(STEPS):
-        gap = distance(eye + rays[active] * travelled[active, None])
-        closer = gap < best[active]
-        best[active[closer]] = gap[closer]
-        best_at[active[closer]] = travelled[active[closer]]
-        travelled[active] += np.maximum(gap, tolerance) * REACH
-        active = active[(gap > tolerance) & (travelled[active] < end[active])]
-        if active.size == 0:
-            break
+    best_at, best = start.copy(), np.full_like(start, np.inf)
+    index, travelled = np.arange(start.size), start
+    nearest_at, nearest = best_at, best
+    tolerance = np.float32(2e-4 * float(end.max()))
+    for step in range(STEPS):
+        gap = distance(eye + rays * travelled[:, None])
+        closer = gap < nearest
+        nearest_at, nearest = np.where(closer, travelled, nearest_at), np.where(closer, gap, nearest)
+        done = (gap <= tolerance) | (travelled >= end)
+        travelled = travelled + np.where(done, 0, np.maximum(gap, tolerance) * np.float32(REACH))
+        # Finished rays wait until there are enough of them to be worth sorting out.
+        if np.count_nonzero(done) > 0.25 * done.size or step == STEPS - 1:
+            best_at[index], best[index] = nearest_at, nearest
+            going = ~done
+            index, rays, end, travelled = index[going], rays[going], end[going], travelled[going]
+            nearest_at, nearest = nearest_at[going], nearest[going]
+            if index.size == 0:
+                break
     return best_at, np.where(best <= tolerance * 1.5, 0, best).astype(np.float32)
 
 

@@ -6,9 +6,10 @@ Rule: the words name what was drawn and what was left out, and claim nothing els
 from typing import Any
 
 from impasto.painter.prompt import Brief, Thing
+from impasto.painter.scenes.choice import INDOORS
 from impasto.painter.vocabulary import plural_of
 
-_SCENES = {
+SCENES = {
     "restaurant": "a restaurant table",
     "kitchen": "a table by a window",
     "studio": "a studio",
@@ -20,7 +21,7 @@ _SCENES = {
     "meadow": "a meadow",
     "city": "a city on the water",
     "street": "a street",
-    "space": "space",
+    "space": "a view of space",
     "moon": "the surface of the moon",
     "mars": "the dunes of a red planet",
     "underwater": "the sea from below",
@@ -56,22 +57,21 @@ _STYLES = {
     "sepia": "in sepia",
 }
 _COUNTS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
-TIMELESS = {"restaurant", "kitchen", "studio", "space", "moon", "abstract", "underwater"}
-SKYLESS = {"restaurant", "kitchen", "studio", "abstract", "underwater", "space", "moon"}
 MOST_WORDS = 12
 
 
 def words_of(brief: Brief, scene: str, time: str | None, ignored: tuple[str, ...]) -> str:
     """One sentence about the picture, and one about what is missing from it."""
-    parts = [_SCENES[scene]]
+    parts = [SCENES[scene]]
     if scene == "restaurant" or (scene == "kitchen" and brief.light == "candle"):
         parts.append("by candlelight")
-    elif time is not None and scene not in TIMELESS:
+    elif time is not None and scene not in INDOORS:
         parts.append(_TIMES[time])
-    if scene not in TIMELESS:
+    if scene not in INDOORS:
         parts += [_WEATHER[weather] for weather in sorted(brief.weather)]
     shown = [_told(thing, scene) for thing in brief.things]
-    shown += [_SKY[light] for light in sorted(brief.sky) if scene not in SKYLESS]
+    shown += ["neon lights"] * (brief.light == "neon" and scene in ("city", "street"))
+    shown += [_SKY[light] for light in sorted(brief.sky) if scene not in INDOORS]
     if shown:
         parts.append("with " + _listed(shown))
     sentence = " ".join(parts)
@@ -86,15 +86,56 @@ def words_of(brief: Brief, scene: str, time: str | None, ignored: tuple[str, ...
 def _told(thing: Thing, scene: str) -> str:
     name = thing.noun.name
     small = "small " if thing.scale < 1 else "large " if thing.scale > 1 else ""
-    if scene == "restaurant" and name == "banana" and thing.asked <= 4:
+    if name == "banana" and scene in ("restaurant", "kitchen") and thing.asked == 1:
+        # One banana makes no dish: the table serves a few.
         return f"{small}bananas on a plate"
+    if name in _UNCOUNTED and thing.asked == 1:
+        return small + name
     if thing.count > 1:
         return f"{_COUNTS[thing.count]} {small}{_plural(name)}"
+    if name == "earth":
+        return "the earth"
     article = "an" if (small or name)[0] in "aeio" else "a"
     return f"{article} {small}{name}"
 
 
+_UNCOUNTED = {
+    "french fries",
+    "bread",
+    "milk",
+    "tea",
+    "coffee",
+    "rice",
+    "corn",
+    "broccoli",
+    "sushi",
+    "ramen",
+    "spaghetti",
+    "cheese",
+    "bacon",
+    "popcorn",
+    "chocolate",
+    "curry",
+    "honey",
+    "beer",
+    "whisky",
+    "champagne",
+    "ice cream",
+    "garlic",
+    "wood",
+    "stew",
+    "salad",
+    "paella",
+    "pudding",
+}
+
 _SAME = {
+    "jellyfish",
+    "squid",
+    "shrimp",
+    "moose",
+    "bison",
+    "coral",
     "sheep",
     "deer",
     "fish",
@@ -146,11 +187,12 @@ def _left_out(brief: Brief, ignored: tuple[str, ...]) -> list[str]:
 
 
 def _short_of(brief: Brief) -> list[str]:
-    fewer = [thing for thing in brief.things if thing.asked > thing.count]
-    return [
-        f"I paint at most {thing.count} of a kind; {thing.asked} {_plural(thing.noun.name)} were asked for."
-        for thing in fewer
-    ]
+    told = []
+    for thing in brief.things:
+        if thing.asked > thing.count:
+            most = f"I paint at most {_COUNTS[thing.count]} of a kind here"
+            told.append(f"{most}; {thing.asked} {_plural(thing.noun.name)} were asked for.")
+    return told
 
 
 def report_of(brief: Brief, scene: str, ignored: tuple[str, ...]) -> dict[str, Any]:

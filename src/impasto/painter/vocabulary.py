@@ -50,7 +50,7 @@ class Meaning:
     many: bool = False
 
 
-def _assets(name: str) -> dict[str, Any]:
+def _assets(name: str) -> dict[Any, Any]:
     return tomllib.loads((files("impasto.painter") / "assets" / name).read_text(encoding="utf-8"))
 
 
@@ -80,7 +80,8 @@ def lexicon() -> Mapping[tuple[str, ...], tuple[Meaning, ...]]:
 
 
 def _plain_words() -> Iterator[tuple[str, Meaning]]:
-    for role, values in _assets("words.toml").items():
+    roles: dict[Role, dict[str, list[str]]] = _assets("words.toml")
+    for role, values in roles.items():
         for value, phrases in values.items():
             for phrase in phrases:
                 yield phrase, Meaning(role, value)

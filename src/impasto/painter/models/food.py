@@ -10,12 +10,27 @@ import numpy as np
 
 from impasto.painter.colour import Array, linear, mix, smoothstep
 from impasto.painter.noise import sample, tile
-from impasto.painter.shapes import ball, ellipsoid, lathe, melted, placed, rod, together, turned, vector
+from impasto.painter.shapes import ball, balls, ellipsoid, lathe, melted, placed, smoothed, together, turned, vector
 from impasto.painter.solids import Distance, Material, Solid, plain
 
-# Thickness of a banana along its length, from the blossom end to the stem.
-_ALONG = np.array([-1.0, -0.97, -0.93, -0.85, -0.7, -0.4, 0.0, 0.4, 0.62, 0.76, 0.84, 0.9, 1.0], np.float32)
-_THICK = np.array([0.26, 0.32, 0.42, 0.66, 0.88, 0.99, 1.0, 0.95, 0.8, 0.52, 0.34, 0.26, 0.28], np.float32)
+# Along a banana, from the blossom end to the stem, and how thick it is there.
+_OUTLINE = smoothed(
+    [
+        (-1.0, 0.24),
+        (-0.95, 0.36),
+        (-0.86, 0.66),
+        (-0.68, 0.92),
+        (-0.3, 1.0),
+        (0.2, 0.99),
+        (0.55, 0.86),
+        (0.74, 0.56),
+        (0.84, 0.32),
+        (0.92, 0.26),
+        (1.0, 0.29),
+    ]
+)
+_ALONG = np.array([along for along, _ in _OUTLINE], np.float32)
+_THICK = np.array([thick for _, thick in _OUTLINE], np.float32)
 
 
 def _banana_places(points: Array, bend: float, half_angle: float) -> tuple[Array, Array, Array]:
@@ -27,9 +42,9 @@ def _banana_places(points: Array, bend: float, half_angle: float) -> tuple[Array
 
 def banana(at: Array, turn: Array, length: float, seed: int, ripeness: float = 0.5) -> Solid:
     """A banana whose belly points along its own +y; `ripeness` from 0 (green) to 1 (spotted)."""
-    half_angle = 0.72
+    half_angle = 0.86
     bend = length / 2 / half_angle
-    thick = length * 0.135
+    thick = length * 0.122
 
     def shape(points: Array) -> Array:
         along, out, across = _banana_places(points, bend, half_angle)
@@ -47,7 +62,7 @@ def banana(at: Array, turn: Array, length: float, seed: int, ripeness: float = 0
         mottle = sample(texture, along * 0.35 + 0.5, ridge)
         freckle = sample(texture, along * 0.9, ridge * 2)
         skin = mix(linear("#f7c51e"), linear("#ffe04f"), np.clip(0.5 + 0.3 * mottle, 0, 1)[:, None])
-        green = smoothstep(0.45, 0.95, along + 0.12 * mottle) * 0.75 + smoothstep(0.5, 0, np.full_like(along, ripeness))
+        green = smoothstep(0.62, 1.0, along + 0.10 * mottle) * 0.6 + smoothstep(0.5, 0, np.full_like(along, ripeness))
         skin = mix(skin, linear("#a9b52a"), np.clip(green, 0, 1)[:, None])
         seam = smoothstep(0.93, 1.0, np.cos(5 * 2 * np.pi * ridge)) * 0.25
         skin = mix(skin, linear("#b98a12"), seam[:, None])
@@ -72,19 +87,20 @@ def berry(at: Array, radius: float, colour: str, bloom: str) -> Solid:
 
 def raspberry(at: Array, radius: float, turn: Array) -> Solid:
     """A raspberry: drupelets on a cone."""
-    shapes: list[Distance] = [ellipsoid(vector(radius * 0.8, radius * 0.9, radius * 0.8))]
+    places = []
     for ring, (height, wide, count) in enumerate(((-0.35, 0.8, 9), (0.1, 0.74, 9), (0.5, 0.52, 7), (0.8, 0.2, 3))):
         for index in range(count):
             turn_by = 2 * np.pi * (index + 0.5 * (ring % 2)) / count
-            place = vector(wide * np.cos(turn_by), height, wide * np.sin(turn_by)) * np.float32(radius)
-            shapes.append(placed(ball(radius * 0.3), place))
+            places.append(vector(wide * np.cos(turn_by), height, wide * np.sin(turn_by)) * np.float32(radius))
+    core = ellipsoid(vector(radius * 0.8, radius * 0.9, radius * 0.8))
+    shape = together(core, balls(np.stack(places), radius * 0.3))
     deep, light = linear("#8e0f2e"), linear("#d8304f")
 
     def skin(points: Array, normals: Array) -> Array:
         return mix(deep, light, np.clip(0.35 + 0.4 * normals[:, 1], 0, 1)[:, None])
 
     made_of = Material(skin, roughness=0.38, through=0.3)
-    return Solid(placed(together(*shapes), at, turn), at, radius * 1.25, made_of)
+    return Solid(placed(shape, at, turn), at, radius * 1.25, made_of)
 
 
 def leaf(at: Array, turn: Array, length: float) -> Solid:
@@ -122,23 +138,17 @@ def scoop(at: Array, radius: float, colour: str, seed: int) -> Solid:
         return np.asarray((body(points - at) - rough(points) * radius * 0.022) * 0.85, np.float32)
 
     def skin(points: Array, normals: Array) -> Array:
-        specks = smoothstep(2.0, 2.3, sample(texture, points[:, 0] * 2.2, points[:, 1] * 2.2 + points[:, 2]))
-        return mix(np.broadcast_to(base, points.shape), linear("#4a3420"), (specks * 0.7)[:, None])
+        specks = smoothstep(2.1, 2.4, sample(texture, points[:, 0] * 5.5, points[:, 1] * 5.5 + points[:, 2] * 3))
+        return mix(np.broadcast_to(base, points.shape), linear("#4a3420"), (specks * 0.28)[:, None])
 
-    return Solid(shape, at, radius * 1.35, Material(skin, roughness=0.6, through=0.4))
+    return Solid(shape, at, radius * 1.35, Material(skin, roughness=0.55, through=0.55))
 
 
 def _skirt(radius: float) -> Distance:
-    turns = np.linspace(0, 2 * np.pi, 15)[:-1]
-    blobs = [
-        rod(
-            vector(np.cos(t), 0, np.sin(t)) * np.float32(radius * 0.92),
-            vector(np.cos(t + 0.3), 0.03, np.sin(t + 0.3)) * np.float32(radius * 0.92),
-            radius * (0.13 + 0.05 * np.sin(5 * t)),
-        )
-        for t in turns
-    ]
-    return together(*blobs, lathe([(0, 0), (radius * 0.9, 0)], radius * 0.2))
+    turns = np.linspace(0, 2 * np.pi, 34)[:-1]
+    away = radius * (0.92 + 0.035 * np.sin(5 * turns))
+    places = np.stack([np.cos(turns) * away, 0.02 * np.sin(3 * turns), np.sin(turns) * away], axis=1).astype(np.float32)
+    return together(balls(places, radius * 0.15), lathe([(0, 0), (radius * 0.9, 0)], radius * 0.2))
 
 
 def plated_bananas(at: Array, count: int, size: float, seed: int, tint: str | None = None) -> list[Solid]:
@@ -147,12 +157,13 @@ def plated_bananas(at: Array, count: int, size: float, seed: int, tint: str | No
 
     chance = chance_of(seed, "dish")
     solids: list[Solid] = []
-    length = 0.86 * size
+    length = 1.04 * size
     for index in range(count):
-        share = index / max(count - 1, 1)
-        yaw = 0.55 - 1.0 * share + chance.uniform(-0.05, 0.05)
-        place = at + vector(-0.27 + 0.16 * share, 0.1 + 0.1 * share * (1 - share), -0.20 + 0.46 * share)
-        solids.append(banana(place, turned(yaw, -1.02 + 0.1 * share, 0.0), length, seed + index, 0.4))
+        layer, place_in_layer = divmod(index, 6)
+        share = place_in_layer / max(min(count, 6) - 1, 1)
+        yaw = 0.62 - 1.15 * share + chance.uniform(-0.05, 0.05)
+        place = at + vector(-0.30 + 0.17 * share, 0.1 + 0.1 * share * (1 - share) + 0.17 * layer, -0.30 + 0.56 * share)
+        solids.append(banana(place, turned(yaw, -0.92 + 0.1 * share, 0.0), length, seed + index, 0.4))
     return solids if tint is None else [_dyed(solid, tint) for solid in solids]
 
 

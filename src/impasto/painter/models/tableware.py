@@ -42,23 +42,27 @@ def plate(at: Array, radius: float, seed: int, sauce: str | None = "#2a120a") ->
         return mix(skin, dark, (wet * 0.96)[:, None])
 
     return Solid(
-        placed(shape, at), at + vector(0, 0.06 * radius, 0), radius * 1.03, Material(colour, roughness=0.16, sheen=0.05)
+        placed(shape, at),
+        at + vector(0, 0.06 * radius, 0),
+        radius * 1.03,
+        Material(colour, roughness=0.16, sheen=0.05),
+        slab=(-0.02 * radius, 0.15 * radius),
     )
 
 
 def _drops(seed: int) -> list[tuple[float, float, float]]:
     """A row of sauce dots that shrink along an arc in front."""
     chance = chance_of(seed, "sauce")
-    turns = np.linspace(-0.35, -1.25, 6) + chance.uniform(-0.02, 0.02, 6)
-    sizes = np.linspace(0.05, 0.018, 6)
-    return [(0.5 * np.cos(t), 0.5 * np.sin(t), s) for t, s in zip(turns.tolist(), sizes.tolist(), strict=True)]
+    turns = np.linspace(-0.55, -1.55, 7) + chance.uniform(-0.02, 0.02, 7)
+    sizes = np.linspace(0.052, 0.014, 7)
+    return [(0.80 * np.cos(t), 0.80 * np.sin(t), s) for t, s in zip(turns.tolist(), sizes.tolist(), strict=True)]
 
 
 def _brushed(x: Array, z: Array) -> Array:
     """A stroke of sauce pulled in a curve, thick at its start and streaky at its end."""
     turn_by = np.arctan2(z, x)
-    along = np.mod(turn_by + np.pi + 0.55, 2 * np.pi) / 2.6
-    lane = (np.hypot(x, z) - 0.47) / 0.055
+    along = np.mod(turn_by + 2.85, 2 * np.pi) / 2.7
+    lane = (np.hypot(x, z) - 0.50) / 0.05
     width = np.clip(1.1 - 0.75 * along, 0.05, 1)
     streaks = 0.5 + 0.5 * np.cos(lane * 9 + np.sin(along * 7))
     edge = smoothstep(width.max(), width.max() * 0.8, np.abs(lane) / width)
@@ -161,7 +165,7 @@ class Glass:
         if glass is not None:
             behind = _seen_through(canvas, glass, 0.05 * self.size, camera, self.at)
             facing = np.clip(-np.einsum("ij,ij->i", glass.normals, glass.rays), 0, 1)[:, None]
-            mirror = 0.05 + 0.55 * (1 - facing) ** 3
+            mirror = 0.06 + 0.75 * (1 - facing) ** 3
             bounced = glass.rays - 2 * np.einsum("ij,ij->i", glass.rays, glass.normals)[:, None] * glass.normals
             around = lighting.surroundings(bounced, 0.02)
             canvas.lay(glass, behind * (1 - 0.75 * (1 - facing) ** 2) + mirror * around * np.float32(1.3))
@@ -196,7 +200,7 @@ def _seen_through(canvas: Canvas, hits: Hits, bending: float, camera: Camera, at
     height, width = canvas.depth.shape
     rows = np.clip((rows + top + hits.normals[:, 1] * shift).astype(int), 0, height - 1)
     columns = np.clip((columns + left - hits.normals[:, 0] * shift).astype(int), 0, width - 1)
-    return canvas.light[rows, columns]
+    return np.asarray(canvas.light[rows, columns], np.float32)
 
 
 def knife(at: Array, yaw: float) -> Solid:
@@ -217,4 +221,4 @@ def fork(at: Array, yaw: float) -> Solid:
 def _silver(shape: Distance, at: Array, yaw: float) -> Solid:
     turn = turned(yaw)
     made_of = Material(plain(linear("#f4efe6")), roughness=0.25, metal=True)
-    return Solid(placed(shape, at, turn), at + turn @ vector(0, 0.02, 0.04), 0.68, made_of)
+    return Solid(placed(shape, at, turn), at + turn @ vector(0, 0.02, 0.04), 0.68, made_of, slab=(-0.01, 0.09))

@@ -3,10 +3,51 @@
 Rule: the first thing named decides.
 """
 
+from dataclasses import replace
+
 from impasto.painter.prompt import Brief, Thing
+from impasto.painter.scenes.table import AT_TABLE
 from impasto.painter.vocabulary import homes
 
-FOOD_SIZED = 0.36
+INDOORS = {"restaurant", "kitchen", "studio", "space", "moon", "abstract", "underwater"}
+"""Scenes without weather, season or time of day, except for what they have by nature."""
+
+_BY_NATURE = {
+    "restaurant": {"night", "dusk", "sunset", "candle"},
+    "kitchen": {"day", "dawn", "candle"},
+    "space": {"stars", "night", "sun"},
+    "moon": {"stars", "night", "moon"},
+    "underwater": {"night", "day"},
+}
+
+_GROWING = {"mountains", "lake", "meadow", "forest", "winter"}
+
+
+def unfit(brief: Brief, scene: str) -> tuple[str, ...]:
+    """What was understood but has no place in this scene, as it was written: rain in a studio, autumn at sea."""
+    left_out: set[str | None] = set()
+    if scene in INDOORS:
+        left_out |= brief.weather | brief.sky | {brief.time, brief.season}
+    if scene not in _GROWING and brief.season != "winter":
+        left_out.add(brief.season)
+    if scene not in ("city", "street") and brief.light == "neon":
+        left_out.add("neon")
+    if brief.light == "candle":
+        left_out.add("candle")
+    if scene not in ("studio", "abstract"):
+        left_out.add(brief.colour)
+    left_out -= _BY_NATURE.get(scene, set())
+    return tuple(dict.fromkeys(phrase for value, phrase in brief.said if value in left_out))
+
+
+def fitted(brief: Brief, scene: str) -> Brief:
+    """The brief with no more of a kind than the scene has room for."""
+    if scene not in ("restaurant", "kitchen"):
+        return brief
+    things = tuple(
+        replace(thing, count=min(thing.count, AT_TABLE.get(thing.noun.name, thing.count))) for thing in brief.things
+    )
+    return replace(brief, things=things)
 
 
 def scene_of(brief: Brief) -> str:
@@ -33,11 +74,15 @@ def _home(brief: Brief, first: Thing) -> str:
     if "snow" in brief.weather:
         return "winter"
     home = homes().get(first.noun.name)
+    if home is None and first.noun.place == "table" and not _is_food(first):
+        home = "studio"
+    if home == "studio" and (brief.weather or brief.sky or brief.time or brief.season):
+        return "street" if brief.weather & {"rain", "storm"} else "meadow"
     if home is not None:
         return home
     match first.noun.place:
         case "table":
-            return "kitchen" if brief.fare or _is_food(first) else "studio"
+            return "kitchen"
         case "deep":
             return "underwater"
         case "water":

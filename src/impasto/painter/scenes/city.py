@@ -3,6 +3,8 @@
 Rule: every window is one lamp or none; a city at night is lit by its windows.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
 from impasto.painter.camera import Camera
@@ -35,10 +37,8 @@ def paint_skyline(
     dark = _dark(mood)
     haze = linear(mood.fog) * np.float32(2.0**mood.exposure)
     if dark > 0.5:
-        column = np.arange(height, dtype=np.float32)
-        canvas.light[:] += (np.exp(-np.abs(column - camera.horizon) / (0.16 * focal)) * 0.10)[:, None, None] * linear(
-            "#ff9a50"
-        )
+        away = np.abs(np.arange(height, dtype=np.float32) - camera.horizon) / (0.16 * focal)
+        canvas.light[:] += (np.exp(-away) * 0.10)[:, None, None] * linear("#ff9a50")
     for layer in range(4):
         near = (layer + 1) / 4
         _towers(canvas, camera, chance, near, surround, haze, dark, neon)
@@ -115,7 +115,7 @@ def _tower(
     wall = wall + (pane * (1 - dark) * (toss > 0.75))[..., None] * surround.fog * np.float32(0.35)
     wall = wall + (lamp * dark * (0.4 + 1.1 * np.mod(toss * 53, 1)))[..., None] * warm * np.float32(1.1)
     fade = 0.78 * (1 - near) + 0.06
-    wall = mix(wall, haze, np.float32(fade))
+    wall = mix(wall, haze, fade)
     wall = mix(wall, haze, (smoothstep(foot - 0.16 * camera.focal, foot, rows) * 0.25)[..., None])
     canvas.light[y0:foot, x0:x1] = wall
     if neon and near > 0.4 and chance.random() < 0.5:
@@ -123,7 +123,7 @@ def _tower(
     if near < 0.9 and wide > 6 and chance.random() < 0.3:
         middle, spire = (x0 + x1) // 2, max(0, y0 - round(tall * 0.14))
         canvas.light[spire:y0, middle : middle + max(1, round(wide * 0.05))] = mix(
-            tint * 0.3 * surround.ambient, haze, np.float32(fade)
+            tint * 0.3 * surround.ambient, haze, fade
         )
         if dark > 0.5:
             canvas.glow(middle, spire, wide * 0.3, linear("#ff3020") * np.float32(1.2), 3)
@@ -150,6 +150,7 @@ def paint_street(
     paint_sky(canvas, camera, mood, lights, seed)
     surround = Surround.of(mood, sun_direction(camera, mood, seed))
     dark = _dark(mood)
+    surround = replace(surround, ambient=surround.ambient + linear("#ffb878") * np.float32(0.42 * dark))
     haze = mix(linear(mood.fog) * np.float32(2.0**mood.exposure), linear("#c87a4a") * np.float32(0.25), 0.4 * dark)
     rays = camera.rays(0, height, 0, width)
     slope = rays / rays[..., 2:3]
@@ -233,7 +234,7 @@ def _pavement(
     dark: float,
     seed: int,
 ) -> None:
-    height, width = canvas.depth.shape
+    height = canvas.depth.shape[0]
     top = int(camera.horizon) + 1
     z = 1.7 / np.maximum(-slope[top:, :, 1], 1e-4)
     x = slope[top:, :, 0] * z

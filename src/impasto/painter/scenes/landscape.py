@@ -68,7 +68,7 @@ def _alpine(tallest: float, foot: float = 260.0, basin: float = 0.0) -> Callable
             massif = 0.55 + 0.38 * sample(wide, x * 0.00020 + 0.7, z * 0.00026)
             rise = smoothstep(foot, foot + 900, z)
             peaks = (
-                np.clip(massif, 0.10, 1.3)
+                np.clip(massif, 0.42, 1.3)
                 * (0.62 * ridge + 0.24 * detail * ridge + 0.05 * crags * ridge + 0.06)
                 * tallest
                 * rise
@@ -252,7 +252,7 @@ def _land(country: Country, land: Land, seen: Seen, cover: Array, snow: bool, se
 
 
 def _trees(country: Country, land: Land, season: str | None, snow: bool, seed: int) -> None:
-    """Trees stand where the land is low and dry, thick at the middle distance, none before the middle of the picture."""
+    """Trees stand where the land is low and dry, thick at the middle distance, none before the middle."""
     if not land.trees:
         return
     chance = chance_of(seed, "trees")

@@ -26,8 +26,8 @@ SPACE_LIGHT = Surround(
 )
 
 
-def paint_space(height: int, width: int, seed: int, planet: bool = True) -> Canvas:
-    """Stars, gas, and (unless things take its place) a planet."""
+def paint_space(height: int, width: int, seed: int, planet: float = 1.0) -> Canvas:
+    """Stars, gas, and a planet of a relative size; a smaller one keeps to the edge."""
     canvas = Canvas.blank(height, width)
     short = canvas.short
     chance = chance_of(seed, "space")
@@ -35,35 +35,43 @@ def paint_space(height: int, width: int, seed: int, planet: bool = True) -> Canv
     rows, columns = np.mgrid[0:height, 0:width].astype(np.float32) / max(short, 0.5 * float(np.sqrt(height * width)))
     first, second = tile(seed, "gas", 7, 4), tile(seed, "dust", 7, 4)
     bend = sample(second, columns * 0.11, rows * 0.11)
-    gas = sample(first, columns * 0.16 + bend * 0.035, rows * 0.16 + bend * 0.03)
+    gas = sample(first, columns * 0.11 + bend * 0.03, rows * 0.11 + bend * 0.025)
     filament = 1 - np.abs(sample(second, columns * 0.3 + bend * 0.03, rows * 0.3))
     lane = np.exp(-(((columns - columns.max() * 0.5) * 0.5 + (rows - rows.max() * 0.5)) ** 2) * 2.2)
-    dense = np.clip(0.30 + 0.42 * gas, 0, 1.6) ** 1.7 * (0.25 + 0.9 * lane)
+    dense = np.clip(0.42 + 0.42 * gas, 0, 1.6) ** 1.6 * (0.40 + 0.9 * lane)
     canvas.light[:] = linear("#03040c")
-    canvas.light[:] += (dense * 0.55)[..., None] * mix(
+    canvas.light[:] += (dense * 0.95)[..., None] * mix(
         palette[0], palette[1], np.clip(0.5 + 0.6 * bend, 0, 1)[..., None]
     )
     heart = np.clip(dense - 0.35, 0, None) * np.clip(filament, 0, 1) ** 3
-    canvas.light[:] += (heart * 1.6)[..., None] * palette[2]
+    canvas.light[:] += (heart * 2.4)[..., None] * palette[2]
     canvas.light[:] *= (
         1 - 0.55 * smoothstep(0.6, 1.6, sample(second, columns * 0.22 + 0.4, rows * 0.22 + bend * 0.02))
     )[..., None]
     _starfield(canvas, chance, dense)
-    if planet:
-        _planet(canvas, chance, seed, width * (0.70 if chance.random() < 0.5 else 0.30), height * 0.58, short * 0.30)
+    side = 1 if chance.random() < 0.5 else -1
+    if planet > 0:
+        _planet(
+            canvas,
+            int(chance.integers(len(_WORLDS))),
+            seed,
+            width * (0.5 + (0.44 - 0.24 * planet**3) * side),
+            height * 0.60,
+            short * 0.30 * planet,
+        )
     return canvas
 
 
 def _starfield(canvas: Canvas, chance: np.random.Generator, dense: Array) -> None:
     height, width = canvas.depth.shape
-    count = int(2400 * height * width / 1e6) + 60
+    count = int(2000 * height * width / 1e6) + 60
     rows, columns = (chance.random(count) * height).astype(int), (chance.random(count) * width).astype(int)
-    size = np.minimum(chance.pareto(1.5, count) + 0.15, 14)
+    size = np.minimum(chance.pareto(1.7, count) * 0.6 + 0.08, 9)
     tints = np.stack([linear(colour) for colour in ("#ffffff", "#cfe0ff", "#ffe2b8", "#ffd0a0", "#b8d0ff")])
     layer = np.zeros_like(canvas.light)
     np.add.at(layer, (rows, columns), tints[chance.integers(0, 5, count)] * size[:, None].astype(np.float32))
     fine = max(canvas.short / 1400, 0.55)
-    canvas.light[:] += soften(layer, fine) * np.float32(1.6) + soften(layer, fine * 7) * np.float32(5)
+    canvas.light[:] += soften(layer, fine) * np.float32(1.6) + soften(layer, fine * 5) * np.float32(1.2)
     for row, column, bright in zip(rows[:8], columns[:8], size[:8], strict=True):
         reach = canvas.short * (0.012 + 0.004 * float(bright))
         for across, along in ((reach, 0.0), (0.0, reach)):
@@ -87,7 +95,7 @@ _WORLDS = (
 )
 
 
-def _planet(canvas: Canvas, chance: np.random.Generator, seed: int, column: float, row: float, radius: float) -> None:
+def _planet(canvas: Canvas, kind: int, seed: int, column: float, row: float, radius: float) -> None:
     """A lit globe: oceans and land, or bands; with the blue rim of its air."""
     height, width = canvas.depth.shape
     reach = radius * 1.25
@@ -99,7 +107,7 @@ def _planet(canvas: Canvas, chance: np.random.Generator, seed: int, column: floa
     x, y = (columns - column) / radius, (row - rows) / radius
     away = np.hypot(x, y)
     z = np.sqrt(np.clip(1 - away * away, 0, 1))
-    (low, land, high), clouds = _WORLDS[int(chance.integers(len(_WORLDS)))]
+    (low, land, high), clouds = _WORLDS[kind]
     turn, up = np.arctan2(x, z + 1e-3) * 0.16 + 0.3, np.arcsin(np.clip(y, -1, 1)) * 0.16
     texture = tile(seed, "world", 7, 4)
     terrain = sample(texture, turn, up)
@@ -133,7 +141,7 @@ def paint_moon(height: int, width: int, seed: int) -> tuple[Canvas, Camera]:
     _starfield(canvas, chance, canvas.depth)
     _planet(
         canvas,
-        np.random.default_rng(0),
+        0,
         seed,
         width * 0.74,
         camera.horizon * 0.42,

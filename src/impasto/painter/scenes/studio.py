@@ -69,14 +69,18 @@ def paint_abstract(height: int, width: int, seed: int, colour: str | None) -> Ca
         inks[1], inks[2] = linear(colour), mix(linear(colour), linear("#ffffff"), 0.5)
     rows, columns = np.mgrid[0:height, 0:width].astype(np.float32) / float(np.sqrt(height * width))
     smooth = tile(seed, "silk", 2, 4)
-    first, second = sample(smooth, columns * 0.20, rows * 0.20), sample(smooth, columns * 0.20 + 0.5, rows * 0.20 + 0.3)
-    folds = sample(smooth, columns * 0.22 + first * 0.085, rows * 0.22 + second * 0.085)
-    slope_y, slope_x = np.gradient(folds)
-    scale = float(np.sqrt(height * width)) / 9
-    shine = np.clip(0.5 - 0.35 * (slope_x + slope_y * 1.2) * scale, 0, 1.6)
-    paint = _blend(inks, np.clip(0.5 + 0.28 * folds + 0.12 * first, 0, 1))
-    gloss = smoothstep(0.95, 1.5, shine) ** 2
-    canvas.light[:] = paint * (0.18 + 1.15 * shine)[..., None] + gloss[..., None] * linear("#fff6e8") * np.float32(0.35)
+    first = sample(smooth, columns * 0.17, rows * 0.17)
+    second = sample(smooth, columns * 0.17 + 0.5, rows * 0.17 + 0.3)
+    third = sample(smooth, columns * 0.26 + first * 0.10, rows * 0.26 + second * 0.10)
+    phase = 2.6 * third + 1.3 * first + columns * 1.5 - rows * 0.8
+    folds = np.sin(phase * 2.2) * 0.5 + 0.18 * np.sin(phase * 5.1 + second)
+    slope_y, slope_x = np.gradient(folds.astype(np.float32))
+    lean = np.tanh((slope_x * 0.8 + slope_y) * float(np.sqrt(height * width)) * 0.14)
+    shine = np.clip(0.52 - 0.48 * lean, 0, 1.4)
+    paint = _blend(inks, np.clip(0.5 + 0.20 * third + 0.16 * np.sin(phase), 0, 1))
+    gloss = smoothstep(0.80, 1.0, shine) ** 2
+    canvas.light[:] = paint * (0.10 + 1.15 * shine**1.3)[..., None]
+    canvas.light[:] += gloss[..., None] * linear("#fff6e8") * np.float32(0.30)
     canvas.light[:] = mix(canvas.light, soften(canvas.light, canvas.short * 0.05), 0.12)
     return canvas
 
