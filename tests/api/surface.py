@@ -1,5 +1,6 @@
 """The HTTP surface over fakes, and a caller who speaks ASGI to it."""
 
+import asyncio
 import json
 import struct
 from base64 import b64encode
@@ -99,8 +100,10 @@ class Surface:
         body: bytes | Iterable[bytes] = b"",
         headers: Sequence[tuple[str, str]] = (),
         key: str | None = KEY,
+        *,
+        leaves: bool = False,
     ) -> Answer:
-        """One request; a body in pieces comes without a length."""
+        """One request; a body in pieces comes without a length. With `leaves`, the caller hangs up after it."""
         sent = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
         if key is not None:
             sent.append((b"authorization", f"Bearer {key}".encode()))
@@ -119,6 +122,8 @@ class Surface:
         answer = Answer()
 
         async def receive() -> Message:
+            if not messages and not leaves:
+                await asyncio.Event().wait()  # the caller stays on the line until the answer is here
             return messages.pop(0) if messages else {"type": "http.disconnect"}
 
         async def send(message: Message) -> None:

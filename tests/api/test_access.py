@@ -42,6 +42,7 @@ async def test_a_completion_is_one_line(caplog: pytest.LogCaptureFixture) -> Non
         "model": "maker/brush",
         "served_by": "maker/brush",
         "finish": "STOP",
+        "answers": 1,
         "pictures": 1,
         "prompt_tokens": 5,
         "completion_tokens": 1129,

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from impasto.api.chat_answer import PIECE_BYTES, RenderedAnswer, render_answer, usage_body
+from impasto.api.chat_answer import PIECE_BYTES, Answers, RenderedAnswer, render_answer, usage_body
+from impasto.api.shapes import SHAPES
 from impasto.completions.answer import Bill, Completion, CostStatus, Part, Picture, Words
 from impasto.domain.chat import ChatRequest, Message, TextPart
 from impasto.domain.events import Finished, FinishReason
@@ -59,7 +60,9 @@ def completed(
 
 
 def rendered(completion: Completion, shape: str = "content", ignored: Sequence[str] = ()) -> bytes:
-    answer: RenderedAnswer = render_answer(completion, shape=shape, ignored=tuple(ignored), version="1.2.3")
+    answer: RenderedAnswer = render_answer(
+        Answers({0: completion}), shape=shape, ignored=tuple(ignored), version="1.2.3"
+    )
     body = b"".join(answer)
     completion.spool.close()
     assert answer.content_length == len(body)
@@ -110,6 +113,7 @@ def test_the_whole_body() -> None:
         "cost_status": "exact",
         "applied": [
             {
+                "choice": 0,
                 "asked": {"aspect_ratio": "16:9", "image_size": "2K"},
                 "sent": {"aspect_ratio": "16:9"},
                 "dimensions": {"width": 4, "height": 3},
@@ -142,10 +146,42 @@ def test_one_picture_among_images() -> None:
     assert message_of(completed(A), "images")["content"] == ""
 
 
-@pytest.mark.parametrize("shape", ["content", "images"])
+@pytest.mark.parametrize("shape", SHAPES)
 def test_words_alone_are_the_content_in_every_shape(shape: str) -> None:
     message = message_of(completed("Hello ", "there"), shape)
+    assert message.pop("text", "Hello there") == "Hello there"
     assert message == {"role": "assistant", "content": "Hello there", "refusal": None}
+
+
+def test_both_is_the_lone_picture_with_all_of_them_beside_it() -> None:
+    message = message_of(completed("One: ", A, "two: ", B), "both")
+    assert message == {
+        "role": "assistant",
+        "content": data_url(B),
+        "text": "One: two: ",
+        "refusal": None,
+        "images": images_of(A, B),
+    }
+
+
+def test_parts_stand_in_the_models_order() -> None:
+    message = message_of(completed("One: ", A, "two: ", B), "parts")
+    one, two = images_of(A, B)
+    assert message["content"] == [{"type": "text", "text": "One: "}, one, {"type": "text", "text": "two: "}, two]
+    assert "images" not in message
+
+
+def test_markdown_is_words_with_pictures_between() -> None:
+    message = message_of(completed('A "quoted" one:', A, "two:", B), "markdown")
+    expected = f'A "quoted" one:\n\n![image]({data_url(A)})\n\ntwo:\n\n![image]({data_url(B)})'
+    assert message["content"] == expected
+
+
+def test_drafts_are_in_no_shape() -> None:
+    for shape in ("parts", "markdown", "both"):
+        text = str(message_of(completed(A, C, model=DRAFTER), shape))
+        assert data_url(C) in text
+        assert data_url(A) not in text
 
 
 def test_of_several_results_the_shape_for_one_holds_the_last() -> None:
@@ -173,10 +209,11 @@ def test_many_pictures_keep_their_order() -> None:
 FILTERED = Finished(FinishReason.CONTENT_FILTER, "IMAGE_SAFETY", "It looks unsafe.")
 
 
-@pytest.mark.parametrize("shape", ["content", "images"])
+@pytest.mark.parametrize("shape", SHAPES)
 def test_a_refusal_has_no_content_and_says_why(shape: str) -> None:
     body = body_of(completed(finish=FILTERED), shape)
     (choice,) = body["choices"]
+    assert choice["message"].pop("text", "") == ""
     assert choice["message"] == {"role": "assistant", "content": None, "refusal": "It looks unsafe."}
     assert (choice["finish_reason"], choice["native_finish_reason"]) == ("content_filter", "IMAGE_SAFETY")
     assert body["cost"] == Decimal("0.0672295")
@@ -262,7 +299,7 @@ def test_every_length_is_right_and_every_byte_arrives(byte_count: int, shape: st
 
 def test_the_pieces_are_small() -> None:
     completion = completed(png(10 * PIECE_BYTES))
-    answer = render_answer(completion, shape="content", ignored=(), version="1")
+    answer = render_answer(Answers({0: completion}), shape="content", ignored=(), version="1")
     assert max(len(piece) for piece in answer) <= PIECE_BYTES // 3 * 4
     completion.spool.close()
 

@@ -89,7 +89,7 @@ async def test_an_error_of_ours_tells_its_request_id_and_nothing_else() -> None:
 
 
 async def test_the_caller_who_left_is_not_answered() -> None:
-    answer = await surface().ask("POST", CHAT, [])
+    answer = await surface().ask("POST", CHAT, [], leaves=True)
     assert answer.status == 0
 
 

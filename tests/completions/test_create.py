@@ -49,7 +49,8 @@ class House:
             now=lambda: 1_790_000_000.9,
             deadline_seconds=self.deadline_seconds,
         )
-        return await completions.create(request, id="chatcmpl-1")
+        async with completions.deadline():
+            return await completions.create(await completions.prepare(request), id="chatcmpl-1")
 
     async def failure_of(self, request: ChatRequest) -> Failure:
         with pytest.raises(Failure) as raised:

@@ -14,8 +14,8 @@ from urllib.parse import quote
 
 import msgspec
 
-from impasto.adapters.base import WireRequest
-from impasto.adapters.gemini_answer import GeminiAnswerParser
+from impasto.adapters.base import AnswerParser, WireRequest
+from impasto.adapters.gemini_answer import GeminiAnswerParser, GeminiStreamParser
 from impasto.domain.chat import Buffer, ImagePart, ModelCall, Sampling, TextPart, Turn
 from impasto.domain.errors import Code, Failure
 
@@ -33,14 +33,16 @@ _WORDS_BEFORE_EARLIER_WORDS = "You answered before: "
 
 
 class GeminiAdapter:
-    """`generateContent` of the Gemini API."""
+    """`generateContent` and `streamGenerateContent` of the Gemini API."""
 
     def render(self, call: ModelCall) -> WireRequest:
-        path = f"/v1beta/models/{quote(call.model.wire_name, safe='')}:generateContent"
+        method = "streamGenerateContent?alt=sse" if call.streamed else "generateContent"
+        path = f"/v1beta/models/{quote(call.model.wire_name, safe='')}:{method}"
         return WireRequest(path, tuple(_body(call)))
 
-    def parser(self, call: ModelCall) -> GeminiAnswerParser:
-        return GeminiAnswerParser(call.model.provider.name)
+    def parser(self, call: ModelCall) -> AnswerParser:
+        parser = GeminiStreamParser if call.streamed else GeminiAnswerParser
+        return parser(call.model.provider.name)
 
     def failure_of(self, call: ModelCall, status: int, headers: Mapping[str, str], body: bytes) -> Failure:
         return _failure_of(call.model.provider.name, status, headers, _error_in(body))

@@ -9,10 +9,12 @@ https://ai.google.dev/gemini-api/docs/thought-signatures for what the pieces mea
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Literal, TypeGuard
+from dataclasses import dataclass
+from typing import Literal
 
+from impasto.adapters.gemini_usage import Counts, usage_of
 from impasto.adapters.json_scan import Began, Ended, JsonError, JsonScanner, Path, Scalar, StringPiece, Token, Value
+from impasto.adapters.sse import SseBegan, SseData, SseEnded, SseReader, SseToken
 from impasto.domain.errors import Code, Failure
 from impasto.domain.events import (
     Event,
@@ -25,7 +27,6 @@ from impasto.domain.events import (
     Text,
     UsageSeen,
 )
-from impasto.domain.usage import Usage
 
 _FINISH_REASONS = {
     "STOP": FinishReason.STOP,
@@ -43,7 +44,6 @@ with something in it is delivered under its native name, and one with nothing in
 
 _STREAMED = ("data", "thoughtSignature", "thought_signature")
 _PART_DEPTH = 5  # ("candidates", 0, "content", "parts", index)
-_MAX_TOKENS = 2**31 - 1
 _LONGEST_LOGGED = 300
 _AFTER_UNDERSCORE = re.compile("_([a-z])")
 
@@ -60,50 +60,105 @@ class _Part:
     rest: bytes = b""
 
 
-@dataclass(slots=True)
-class _Counts:
-    """usageMetadata as it came: totals by name, and what each detail holds by its list and index."""
-
-    totals: dict[str, Scalar] = field(default_factory=dict)
-    details: dict[tuple[str, int], dict[str, Scalar]] = field(default_factory=dict)
-
-
 class GeminiAnswerParser:
     """Parses one whole `GenerateContentResponse`. `provider` is the name that failures give."""
 
     def __init__(self, provider: str) -> None:
-        self._provider = provider
+        self._reading = _Reading(provider)
+        self._document = _Document(self._reading)
+
+    def feed(self, data: bytes) -> Sequence[Event]:
+        return self._document.feed(data)
+
+    def finish(self) -> Sequence[Event]:
+        return [*self._document.finish(), *self._reading.finish()]
+
+
+class GeminiStreamParser:
+    """Parses the answer of `streamGenerateContent?alt=sse`: one `GenerateContentResponse` in each event."""
+
+    def __init__(self, provider: str) -> None:
+        self._reading = _Reading(provider)
+        self._document: _Document | None = None
+        self._sse = SseReader()
+
+    def feed(self, data: bytes) -> Sequence[Event]:
+        return self._read(self._sse.feed(data))
+
+    def finish(self) -> Sequence[Event]:
+        return [*self._read(self._sse.finish()), *self._reading.finish()]
+
+    def _read(self, tokens: Iterable[SseToken]) -> list[Event]:
+        events: list[Event] = []
+        for token in tokens:
+            match token:
+                case SseBegan():
+                    self._document = _Document(self._reading)
+                case SseData(data) if self._document:
+                    events += self._document.feed(data)
+                case SseEnded() if self._document:
+                    events += self._document.finish()
+                    self._document = None
+                case _:
+                    pass
+        return events
+
+
+class _Document:
+    """One JSON document of an answer on its way into the reading."""
+
+    def __init__(self, reading: "_Reading") -> None:
+        self._reading = reading
         self._scanner = JsonScanner(_STREAMED)
+        reading.begin_document()
+
+    def feed(self, data: bytes) -> list[Event]:
+        try:
+            tokens = self._scanner.feed(data)
+        except JsonError as error:
+            raise self._reading.wrong("sent an answer that is not what its API promises", str(error)) from error
+        return self._reading.read(tokens)
+
+    def finish(self) -> list[Event]:
+        """The last events, and the usage if the document had one."""
+        try:
+            tokens = self._scanner.finish()
+        except JsonError as error:
+            raise self._reading.broke_off(str(error)) from error
+        return [*self._reading.read(tokens), *self._reading.end_document()]
+
+
+class _Reading:
+    """What is known of an answer so far, over one document or many."""
+
+    def __init__(self, provider: str) -> None:
+        self._provider = provider
         self._events: list[Event] = []
         self._part: _Part | None = None
-        self._counts: _Counts | None = None
+        self._counts: Counts | None = None
         self._has_candidate = False
         self._has_output = False
         self._facts: dict[str, str] = {}
 
-    def feed(self, data: bytes) -> Sequence[Event]:
-        try:
-            tokens = self._scanner.feed(data)
-        except JsonError as error:
-            raise self._wrong("sent an answer that is not what its API promises", str(error)) from error
-        return self._read(tokens)
+    def begin_document(self) -> None:
+        # Counts run: those of a later document are the whole again, never an addition.
+        self._counts = None
 
-    def finish(self) -> Sequence[Event]:
-        try:
-            tokens = self._scanner.finish()
-        except JsonError as error:
-            raise Failure(
-                Code.PROVIDER_BROKE_OFF,
-                f"{self._provider} broke off its answer. It may bill for the call all the same.",
-                logged=f"{self._provider}: {error}",
-            ) from error
-        events = self._read(tokens)
+    def end_document(self) -> list[Event]:
         usage = usage_of(self._counts) if self._counts else None
-        if usage:
-            events.append(UsageSeen(usage))
-        return [*events, self._finished()]
+        return [UsageSeen(usage)] if usage else []
 
-    def _read(self, tokens: Iterable[Token]) -> list[Event]:
+    def finish(self) -> list[Event]:
+        return [self._finished()]
+
+    def broke_off(self, logged: str) -> Failure:
+        return Failure(
+            Code.PROVIDER_BROKE_OFF,
+            f"{self._provider} broke off its answer. It may bill for the call all the same.",
+            logged=f"{self._provider}: {logged}",
+        )
+
+    def read(self, tokens: Iterable[Token]) -> list[Event]:
         for token in tokens:
             match token:
                 case StringPiece():
@@ -136,9 +191,9 @@ class GeminiAnswerParser:
 
     def _read_picture(self, part: _Part, piece: StringPiece) -> None:
         if part.picture == "whole":
-            raise self._wrong("sent an answer that is not what its API promises", "two pictures in one part")
+            raise self.wrong("sent an answer that is not what its API promises", "two pictures in one part")
         if part.picture == "none":
-            self._events.append(ImageStarted(part.media_type))
+            self._events.append(ImageStarted(part.media_type, part.thought))
         part.picture = "whole" if piece.last else "open"
         data = part.rest + piece.data if part.rest else piece.data
         end = len(data) if piece.last else len(data) - len(data) % 4
@@ -149,7 +204,8 @@ class GeminiAnswerParser:
     def _read_value(self, path: Path, value: Scalar) -> None:
         match path:
             case ("usageMetadata", *_):
-                self._read_count(path, value)
+                self._counts = self._counts or Counts()
+                self._counts.read(path, value)
             case ("candidates", 0, "content", "parts", int(), *rest):
                 self._read_part(rest, value)
             case ("candidates", 0, str(name)) | ("promptFeedback", str(name)) if isinstance(value, str):
@@ -171,14 +227,6 @@ class GeminiAnswerParser:
             case ["inlineData", "mimeType"], str(media_type):
                 part.media_type = media_type
 
-    def _read_count(self, path: Path, value: Scalar) -> None:
-        counts = self._counts = self._counts or _Counts()
-        match path:
-            case (_, str(name)) if value is not None:
-                counts.totals[name] = value
-            case (_, str(name), int(index), str(key)):
-                counts.details.setdefault((name, index), {})[key] = value
-
     def _end_part(self) -> None:
         part, self._part = self._part, None
         if part is None:
@@ -198,14 +246,14 @@ class GeminiAnswerParser:
         if blocked and reason is FinishReason.STOP and not self._has_output:
             return Finished(FinishReason.CONTENT_FILTER, blocked, facts.get("blockReasonMessage", ""))
         if not self._has_candidate:
-            raise self._wrong("sent an answer with no candidate in it")
+            raise self.wrong("sent an answer with no candidate in it")
         return Finished(reason, native, facts.get("finishMessage", ""))
 
     def _failed_midway(self) -> Failure:
         said = " ".join(value for name, value in self._facts.items() if name.partition(".")[0] == "error")
-        return self._wrong("failed in the middle of its answer", said[:_LONGEST_LOGGED])
+        return self.wrong("failed in the middle of its answer", said[:_LONGEST_LOGGED])
 
-    def _wrong(self, what: str, logged: str = "") -> Failure:
+    def wrong(self, what: str, logged: str = "") -> Failure:
         message = f"{self._provider} {what}. It may bill for the call."
         return Failure(Code.PROVIDER_WRONG, message, logged=f"{message} {logged}".strip())
 
@@ -223,57 +271,3 @@ def _camel(path: Path) -> Path:
 
 def _upper(found: re.Match[str]) -> str:
     return found[1].upper()
-
-
-_TOTALS = (
-    "promptTokenCount",
-    "toolUsePromptTokenCount",
-    "cachedContentTokenCount",
-    "candidatesTokenCount",
-    "thoughtsTokenCount",
-    "totalTokenCount",
-)
-
-
-def usage_of(counts: _Counts) -> Usage | None:
-    """Our five kinds from Google's counts; `None` where there are none or one is no count.
-
-    On success the total is prompt + candidates + thoughts, and the candidates exceed what their
-    details say: the rest is billed as text. On a refusal the candidates repeat the thoughts, which
-    shows in a total that holds them once. Counts that disagree otherwise are marked as estimated,
-    and what only the total knows of is counted as output.
-    """
-    totals = [counts.totals.get(name, 0) for name in _TOTALS]
-    image_input, image_output = (_image_tokens(counts, f"{name}TokensDetails") for name in ("prompt", "candidates"))
-    numbers = [value for value in (*totals, image_input, image_output) if _is_count(value)]
-    if len(numbers) < len(totals) + 2 or not any(name in counts.totals for name in _TOTALS):
-        return None
-    prompt, tools, cached, candidates, thoughts, total, image_input, image_output = numbers
-    if candidates == thoughts and total == prompt + tools + thoughts:
-        candidates = 0
-    usage = Usage(
-        input_text_tokens=max(0, prompt + tools - image_input),
-        input_image_tokens=image_input,
-        output_text_tokens=max(0, candidates - image_output),
-        output_image_tokens=image_output,
-        thought_tokens=thoughts,
-        cached_tokens=cached,
-    )
-    if "totalTokenCount" not in counts.totals or usage.total_tokens == total:
-        return usage
-    unaccounted = max(0, total - usage.total_tokens)
-    return replace(usage, output_text_tokens=usage.output_text_tokens + unaccounted, estimated=True)
-
-
-def _image_tokens(counts: _Counts, name: str) -> int | None:
-    found = [
-        detail.get("tokenCount") or 0
-        for (kind, _), detail in counts.details.items()
-        if kind == name and detail.get("modality") == "IMAGE"
-    ]
-    numbers = [value for value in found if _is_count(value)]
-    return sum(numbers) if len(numbers) == len(found) else None
-
-
-def _is_count(value: Scalar) -> TypeGuard[int]:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MAX_TOKENS

@@ -1,17 +1,23 @@
-"""Read a request's body into one buffer, bounded.
+"""Read a request's body into one buffer, bounded; notice when its caller leaves.
 
 Rule: what is too large is refused before it is read, and what lies about its length
 as soon as it shows.
 """
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
 
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope
 
 from impasto.domain.errors import Code, Failure
 
+Result = TypeVar("Result")
+
 
 class CallerLeftError(ConnectionError):
-    """The caller hung up before the whole body was here."""
+    """The caller hung up before anything was spent."""
 
 
 async def read_body(scope: Scope, receive: Receive, max_bytes: int) -> bytearray:
@@ -29,6 +35,20 @@ async def read_body(scope: Scope, receive: Receive, max_bytes: int) -> bytearray
             raise _too_large(max_bytes)
         if not message.get("more_body", False):
             return body
+
+
+async def unless_caller_leaves(receive: Receive, work: Coroutine[Any, Any, Result]) -> Result:
+    """What `work` comes to. When the caller hangs up before, it is cancelled."""
+    working = asyncio.ensure_future(work)
+    leaving = asyncio.ensure_future(receive())
+    try:
+        await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            return working.result()
+        raise CallerLeftError
+    finally:
+        working.cancel()
+        leaving.cancel()
 
 
 def _too_large(max_bytes: int) -> Failure:

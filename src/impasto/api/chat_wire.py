@@ -12,14 +12,14 @@ from msgspec import Meta, Raw, Struct
 
 from impasto.api.json_errors import not_json, wrong_shape
 from impasto.api.message_wire import MessageBody, parse_messages
+from impasto.api.shapes import SHAPES
 from impasto.domain.chat import ChatRequest, Sampling
 from impasto.domain.errors import Code, Failure, listed
 from impasto.domain.image import ImageConfig
 from impasto.domain.model import Modality
 
 MODALITIES: tuple[Modality, ...] = ("text", "image")
-SHAPES: tuple[str, ...] = ("content", "images")
-_NOT_YET_SHAPES = ("both", "parts", "markdown")
+MAX_COUNT = 10
 MAX_COST_DIGITS = 40
 MAX_IGNORED = 50
 
@@ -81,11 +81,16 @@ _image_config = msgspec.json.Decoder(_ImageConfig | None)
 
 @dataclass(frozen=True, slots=True)
 class ChatBody:
-    """A request and how its answer is to look. `ignored` are fields that this gateway does not know."""
+    """A request and how its answer is to look.
+
+    `ignored` are fields that this gateway does not know. `count` is how many answers are wanted, `n`.
+    """
 
     request: ChatRequest
     shape: str | None
     ignored: tuple[str, ...]
+    streamed: bool = False
+    count: int = 1
 
 
 def parse_chat_body(body: bytes | bytearray) -> ChatBody:
@@ -110,7 +115,7 @@ def _parse(body: bytes | bytearray) -> ChatBody:
         modalities=_modalities(fields.modalities),
         max_cost=_max_cost(fields.max_cost),
     )
-    return ChatBody(request, _shape(fields), ignored)
+    return ChatBody(request, _shape(fields), ignored, bool(fields.stream), 1 if fields.n is None else fields.n)
 
 
 def _decode(body: bytes | bytearray) -> tuple[_Fields, tuple[str, ...]]:
@@ -138,13 +143,8 @@ def _check_harmless(name: str, value: Raw) -> None:
 
 
 def _check_form(fields: _Fields) -> None:
-    for name, asked in (("stream", bool(fields.stream)), ("n", fields.n not in (None, 1))):
-        if asked:
-            raise Failure(
-                Code.UNSUPPORTED,
-                f"{name} is not supported yet: answers come whole, one at a time. Leave {name} out.",
-                param=name,
-            )
+    if fields.n is not None and not 1 <= fields.n <= MAX_COUNT:
+        raise Failure(Code.INVALID_VALUE, f"n {fields.n} is not possible. It takes 1 to {MAX_COUNT}.", param="n")
     if fields.image_delivery not in (None, "inline"):
         raise Failure(
             Code.INVALID_VALUE,
@@ -157,10 +157,9 @@ def _shape(fields: _Fields) -> str | None:
     if fields.image_output is None:
         return "images" if fields.modalities and "image" in fields.modalities else None
     if fields.image_output not in SHAPES:
-        why = "is not possible yet" if fields.image_output in _NOT_YET_SHAPES else "is unknown"
         raise Failure(
             Code.INVALID_VALUE,
-            f'image_output "{fields.image_output[:40]}" {why}. It takes {listed(SHAPES)}.',
+            f'image_output "{fields.image_output[:40]}" is not possible. It takes {listed(SHAPES)}.',
             param="image_output",
         )
     return fields.image_output

@@ -51,10 +51,15 @@ def status_of(code: Code) -> int:
     return _STATUS_AND_TYPE[code][0]
 
 
+def error_body(failure: Failure) -> dict[str, object]:
+    """`failure` as the `error` of an answer or of an event in a stream."""
+    _, error_type = _STATUS_AND_TYPE[failure.code]
+    return {"message": failure.message, "type": error_type, "param": failure.param, "code": failure.code}
+
+
 def error_response(failure: Failure) -> Response:
     """The answer that tells a caller of `failure`."""
-    status, error_type = _STATUS_AND_TYPE[failure.code]
-    error = {"message": failure.message, "type": error_type, "param": failure.param, "code": failure.code}
+    status = status_of(failure.code)
     headers = {}
     if not failure.retry_helps:
         headers["x-should-retry"] = "false"
@@ -62,7 +67,7 @@ def error_response(failure: Failure) -> Response:
         headers["Retry-After"] = str(failure.retry_after_seconds)
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
-    body = msgspec.json.encode({"error": error, "detail": failure.message})
+    body = msgspec.json.encode({"error": error_body(failure), "detail": failure.message})
     return Response(body, status_code=status, headers=headers, media_type="application/json")
 
 

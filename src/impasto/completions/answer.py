@@ -84,6 +84,23 @@ class Completion:
         limits = self.served_by.images
         return results_of(self.parts, drafts=bool(limits and limits.drafts))
 
+    @property
+    def shown_parts(self) -> tuple[Part, ...]:
+        """The parts in the model's order, without drafts."""
+        results = self.results
+        return tuple(part for part in self.parts if isinstance(part, Words) or part in results)
+
+
+def total_of(bills: Sequence[Bill]) -> Bill:
+    """What several answers came to together: unknown if one of them is."""
+    usage = Usage()
+    for bill in bills:
+        usage += bill.usage
+    costs = [bill.cost for bill in bills if bill.cost is not None]
+    cost = sum(costs, Decimal(0)) if len(costs) == len(bills) else None
+    worst = max((bill.status for bill in bills), key=list(CostStatus).index)
+    return Bill(usage, cost, worst)
+
 
 def results_of(parts: Sequence[Part], *, drafts: bool) -> tuple[Picture, ...]:
     """The pictures among `parts` that are results.

@@ -1,17 +1,17 @@
-"""Drain a provider's events into a spool, at the provider's full speed, until the answer is whole.
+"""Take in an answer: into a spool until it is whole, or passing it on while it comes.
 
-Rule: memory stays flat whatever the picture weighs, and nothing half leaves here: a
-picture is decoded, counted and recognised, or the whole answer is a failure.
+Rule: memory stays flat whatever the picture weighs. Both ways take every event with the same
+hands, so a live answer comes to the same parts, usage and cost as a whole one.
 """
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import assert_never
 
-import pybase64
-
-from impasto.completions.answer import Part, Picture, Words
+from impasto.completions.answer import Part, Words
+from impasto.completions.call import Serving
+from impasto.completions.intake import PictureIntake, no_picture
 from impasto.completions.ports import Spool
 from impasto.domain.errors import Code, Failure
 from impasto.domain.events import (
@@ -25,17 +25,24 @@ from impasto.domain.events import (
     Text,
     UsageSeen,
 )
-from impasto.domain.image import dimensions_of, media_type_of
+from impasto.domain.model import Model
 from impasto.domain.usage import Usage
 
 MAX_ANSWER_BYTES = 512 << 20
 """Ten drafts at 4K come to half of this; a provider that sends more is broken or hostile."""
+
+HEAD_BYTES = 256 << 10
+"""Kept of a live picture to read its dimensions from: content credentials may stand before them."""
+
+SNIFFED_BYTES = 344
+"""Base64 that is held back of a live picture until its type can be told."""
 
 
 @dataclass(slots=True)
 class Drained:
     """What came: `usage` is the last count seen, if any; `pictures_made` counts drafts and thoughts as well."""
 
+    served_by: Model | None = None
     parts: list[Part] = field(default_factory=list)
     usage: Usage | None = None
     finish: Finished | None = None
@@ -43,42 +50,136 @@ class Drained:
     pictures_made: int = 0
 
 
-async def drain(events: AsyncGenerator[Event, None], spool: Spool, *, max_bytes: int = MAX_ANSWER_BYTES) -> Drained:
+async def drain(
+    events: AsyncGenerator[Serving | Event, None], spool: Spool, *, max_bytes: int = MAX_ANSWER_BYTES
+) -> Drained:
     """Read all of `events` and close them; `max_bytes` bounds pictures and words together.
 
     Raises `Failure` (`provider_wrong`) for what is no picture and for what is too much.
     """
-    drained = Drained()
-    intake = _Intake(spool, max_bytes)
+    taking = Taking(lambda offset: PictureIntake(spool, offset), max_bytes)
     async with aclosing(events):
         async for event in events:
-            _take(event, drained, intake)
-    return drained
+            taking.take(event)
+    return taking.drained
 
 
-def _take(event: Event, drained: Drained, intake: "_Intake") -> None:
-    match event:
-        case ImageData(data):
-            intake.take(data)
-        case ImageStarted():
-            intake.start()
-        case ImageEnded(thought):
-            drained.pictures_made += 1
-            if not thought:
-                drained.parts.append(intake.end())
-        case Text(text):
-            intake.count(len(text))
-            _add_words(drained.parts, text)
-        case UsageSeen(usage):
-            drained.usage = usage
-        case Report(facts):
-            drained.facts = facts
-        case Finished():
-            drained.finish = event
-        case Signature():
-            pass  # kept out of the answer
-        case _:
-            assert_never(event)
+async def pass_on(
+    events: AsyncGenerator[Serving | Event, None], drained: Drained, *, max_bytes: int = MAX_ANSWER_BYTES
+) -> AsyncGenerator[Serving | Event, None]:
+    """Pass `events` on as they come, each taken into `drained` first, and close them.
+
+    A picture is passed on from the moment that its bytes say what it is: `ImageStarted` then
+    gives the type that it has.
+    """
+    taking = Taking(lambda _: PictureIntake(HeadSpool(), 0), max_bytes, drained)
+    waiting: list[ImageData] | None = None
+    is_thought = False
+    async with aclosing(events):
+        async for event in events:
+            taking.take(event)
+            match event:
+                case ImageStarted(_, thought):
+                    waiting, is_thought = [], thought
+                case ImageData() | ImageEnded() if is_thought:
+                    pass  # known from the start to be no result
+                case ImageData() if waiting is not None:
+                    waiting.append(event)
+                    if sum(len(piece.data) for piece in waiting) < SNIFFED_BYTES:
+                        continue
+                    yield ImageStarted(taking.media_type())
+                    for piece in waiting:
+                        yield piece
+                    waiting = None
+                case ImageEnded() if waiting is not None:
+                    yield ImageStarted(taking.media_type())
+                    for piece in waiting:
+                        yield piece
+                    waiting = None
+                    yield event
+                case Signature():
+                    pass  # kept out of the answer
+                case _:
+                    yield event
+
+
+class Taking:
+    """Takes events one by one into `drained`. `picture_at(offset)` begins the picture that starts there."""
+
+    def __init__(
+        self, picture_at: Callable[[int], PictureIntake], max_bytes: int, drained: Drained | None = None
+    ) -> None:
+        self.drained = drained if drained is not None else Drained()
+        self._picture_at = picture_at
+        self._max_bytes = max_bytes
+        self._taken_bytes = 0
+        self._offset = 0
+        self._picture: PictureIntake | None = None
+
+    def take(self, event: Serving | Event) -> None:
+        drained = self.drained
+        match event:
+            case ImageData(data):
+                self._take_data(data)
+            case ImageStarted():
+                self._picture = self._picture_at(self._offset)
+            case ImageEnded(thought):
+                self._end_picture(thought=thought)
+            case Text(text):
+                self._count(len(text))
+                _add_words(drained.parts, text)
+            case UsageSeen(usage):
+                drained.usage = usage
+            case Report(facts):
+                drained.facts = facts
+            case Finished():
+                drained.finish = event
+            case Serving(model):
+                drained.served_by = model
+            case Signature():
+                pass  # kept out of the answer
+            case _:
+                assert_never(event)
+
+    def media_type(self) -> str:
+        """The type of the picture that is open or has just ended."""
+        if self._picture is None:
+            raise no_picture("no bytes at all")
+        return self._picture.media_type()
+
+    def _take_data(self, data: bytes) -> None:
+        if self._picture is None:
+            raise no_picture("bytes outside of a picture")
+        byte_count = self._picture.take(data)
+        self._offset += byte_count
+        self._count(byte_count)
+
+    def _end_picture(self, *, thought: bool) -> None:
+        self.drained.pictures_made += 1
+        if not thought and self._picture is not None:
+            self.drained.parts.append(self._picture.end())
+
+    def _count(self, byte_count: int) -> None:
+        self._taken_bytes += byte_count
+        if self._taken_bytes > self._max_bytes:
+            raise Failure(Code.PROVIDER_WRONG, f"The provider's answer is larger than {self._max_bytes} bytes.")
+
+
+class HeadSpool:
+    """A spool that keeps the beginning of one picture and lets the rest go."""
+
+    def __init__(self) -> None:
+        self._head = bytearray()
+
+    def write(self, data: bytes) -> None:
+        if len(self._head) < HEAD_BYTES:
+            self._head += data
+
+    def read(self, offset: int, count: int) -> bytes:
+        return bytes(self._head[offset : offset + count])
+
+    def close(self) -> None:
+        self._head.clear()
 
 
 def _add_words(parts: list[Part], text: str) -> None:
@@ -88,53 +189,3 @@ def _add_words(parts: list[Part], text: str) -> None:
         parts[-1] = Words(parts[-1].text + text)
     else:
         parts.append(Words(text))
-
-
-class _Intake:
-    """Decodes one picture after another into the spool."""
-
-    def __init__(self, spool: Spool, max_bytes: int) -> None:
-        self._spool = spool
-        self._max_bytes = max_bytes
-        self._bytes_left = max_bytes
-        self._end = 0
-        self._start = 0
-        self._padded = False
-
-    def start(self) -> None:
-        self._start = self._end
-        self._padded = False
-
-    def count(self, byte_count: int) -> None:
-        self._bytes_left -= byte_count
-        if self._bytes_left < 0:
-            raise Failure(Code.PROVIDER_WRONG, f"The provider's answer is larger than {self._max_bytes} bytes.")
-
-    def take(self, data: bytes) -> None:
-        if self._padded:
-            raise _no_picture("base64 that goes on after its padding")
-        try:
-            decoded = pybase64.b64decode(data, validate=True)
-        except ValueError as error:
-            raise _no_picture(f"broken base64 near byte {self._end - self._start}") from error
-        self._padded = data.endswith(b"=")
-        self.count(len(decoded))
-        self._end += len(decoded)
-        self._spool.write(decoded)
-
-    def end(self) -> Picture:
-        start, byte_count = self._start, self._end - self._start
-        if not byte_count:
-            raise _no_picture("no bytes at all")
-
-        def read(offset: int, count: int) -> bytes:
-            return self._spool.read(start + offset, max(0, min(count, byte_count - offset)))
-
-        media_type = media_type_of(read(0, 256))
-        if media_type is None:
-            raise _no_picture("bytes of no picture format that is known here")
-        return Picture(start, byte_count, media_type, dimensions_of(read, media_type))
-
-
-def _no_picture(what: str) -> Failure:
-    return Failure(Code.PROVIDER_WRONG, f"The provider sent a picture that is none: {what}.")

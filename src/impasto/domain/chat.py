@@ -96,7 +96,8 @@ class ChatRequest:
 class ModelCall:
     """What is asked of one model: everything an adapter or an engine needs, and nothing to fetch.
 
-    `image_config` is what is *sent*; `model.wire_name` says to whom.
+    `image_config` is what is *sent*; `model.wire_name` says to whom. `streamed`: the answer is wanted
+    as it is made, where the provider can.
     """
 
     model: Model
@@ -104,3 +105,4 @@ class ModelCall:
     image_config: ImageConfig = ImageConfig()
     sampling: Sampling = Sampling()
     modalities: tuple[Modality, ...] = ()
+    streamed: bool = False

@@ -30,9 +30,14 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class ImageStarted:
-    """A picture begins. `media_type` is what the provider claims (`""`: nothing yet); the bytes decide."""
+    """A picture begins.
+
+    `media_type` is what the provider claims (`""`: nothing yet); the bytes decide. `thought`: it is
+    known already to be no result.
+    """
 
     media_type: str
+    thought: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,13 @@ class Usage:
     def total_tokens(self) -> int:
         return self.prompt_tokens + self.completion_tokens
 
+    def __add__(self, other: "Usage") -> "Usage":
+        """Both together; estimated if either is."""
+        return Usage(
+            *(getattr(self, name) + getattr(other, name) for name in self.__slots__ if name != "estimated"),
+            estimated=self.estimated or other.estimated,
+        )
+
     def with_image_tokens(self, image_tokens: int) -> "Usage":
         """The same usage with `image_tokens` of its output known to be pictures, marked as estimated.
 

@@ -1,0 +1,172 @@
+"""An answer as a stream of chunks: events in, server-sent events out.
+
+Rule: the chunks of a stream fold to the whole answer. One choice in every chunk, the role in the
+first; then content; then the finish chunk; last, once, what it came to. Pure: what is given is
+bytes of whole events, or pieces of one event in their order.
+"""
+
+from collections.abc import Iterator
+
+import msgspec
+
+from impasto.api.chat_answer import Answers, answer_header, base64_of, header_of, receipt_of
+from impasto.api.errors import error_body
+from impasto.api.shapes import (
+    MARKDOWN_AFTER,
+    MARKDOWN_BEFORE,
+    MARKDOWN_BETWEEN,
+    refusal_of,
+    words_alone,
+    words_beside,
+)
+from impasto.completions.answer import Completion, Words
+from impasto.completions.create import Prepared
+from impasto.domain.errors import Failure
+from impasto.domain.events import Event, ImageData, ImageEnded, ImageStarted, Text
+from impasto.domain.model import Model
+
+PIECE_CHARACTERS = 64 << 10
+"""Longest piece of a data URL in one chunk: readers of lines have limits, and 64 KiB passes them."""
+
+CHUNK = "chat.completion.chunk"
+DONE = b"data: [DONE]\n\n"
+_BEFORE_URL = b'{"images":[{"type":"image_url","image_url":{"url":"data:%s;base64,'
+_AFTER_URL = b'"}}]}'
+
+
+class ChunkWriter:
+    """Writes the chunks of one choice. `header` names the answer, `model` is the one that serves."""
+
+    def __init__(self, header: dict[str, object], model: Model, shape: str, index: int = 0) -> None:
+        self._shape = shape
+        self._before = b"data: " + msgspec.json.encode(header)[:-1] + b',"choices":[{"index":%d,"delta":' % index
+        self._words_key = "text" if words_beside(shape, model) else "content"
+        self._has_begun = False
+        self._picture_count = 0
+        self._in_content = False
+        self._has_content = False
+        self._last_was_words = False
+
+    def write(self, event: Event) -> Iterator[bytes]:
+        """The chunks of one event. Until there is something to say nothing is said, so a failure keeps its status."""
+        for chunk in self._chunks_of(event):
+            yield from self._begin()
+            yield chunk
+
+    def _begin(self) -> Iterator[bytes]:
+        if not self._has_begun:
+            self._has_begun = True
+            yield self._chunk({"role": "assistant"})
+
+    def _chunks_of(self, event: Event) -> Iterator[bytes]:
+        match event:
+            case Text(text) if text:
+                yield self._words(text)
+            case ImageStarted(media_type):
+                yield from self._start_picture(media_type)
+            case ImageData(data) if self._in_content:
+                for start in range(0, len(data), PIECE_CHARACTERS):
+                    yield self._content(data[start : start + PIECE_CHARACTERS])
+            case ImageData(data):
+                yield data
+            case ImageEnded():
+                yield from self._end_picture()
+            case _:
+                pass
+
+    def end(self, completion: Completion) -> Iterator[bytes]:
+        """What is left to say of `completion`, and the finish chunk."""
+        yield from self._begin()
+        if self._shape == "both" and completion.results:
+            yield from self._lone_picture(completion)
+        content = "" if self._picture_count else words_alone(completion, self._shape)
+        if not self._has_content and content is not None and self._shape != "parts":
+            yield self._chunk({"content": content})
+        refusal = refusal_of(completion)
+        finish: dict[str, object] = {
+            "finish_reason": completion.finish.reason,
+            "native_finish_reason": completion.finish.native,
+        }
+        yield self._chunk({} if refusal is None else {"refusal": refusal}, finish)
+
+    def replay(self, completion: Completion) -> Iterator[bytes]:
+        """All chunks of an answer that waits in its spool."""
+        for event in replayed(completion, self._shape):
+            yield from self.write(event)
+        yield from self.end(completion)
+
+    def _words(self, text: str) -> bytes:
+        if self._shape == "markdown" and self._picture_count and not self._last_was_words:
+            text = MARKDOWN_BETWEEN + text
+        self._last_was_words = True
+        self._has_content |= self._words_key == "content"
+        return self._chunk({self._words_key: text})
+
+    def _start_picture(self, media_type: str) -> Iterator[bytes]:
+        # A live answer in the shape `content` has sent its picture before it knows of a second one.
+        self._in_content = self._shape == "markdown" or (self._shape == "content" and not self._picture_count)
+        self._picture_count += 1
+        if not self._in_content:
+            yield self._before + _BEFORE_URL % media_type.encode()
+            return
+        before = MARKDOWN_BEFORE if self._shape == "markdown" else ""
+        if before and self._has_content:
+            before = MARKDOWN_BETWEEN + before
+        self._last_was_words = False
+        self._has_content = True
+        yield self._chunk({"content": f"{before}data:{media_type};base64,"})
+
+    def _end_picture(self) -> Iterator[bytes]:
+        if not self._in_content:
+            yield _AFTER_URL + _after(None)
+        elif self._shape == "markdown":
+            yield self._chunk({"content": MARKDOWN_AFTER})
+
+    def _lone_picture(self, completion: Completion) -> Iterator[bytes]:
+        picture = completion.results[-1]
+        self._has_content = True
+        yield self._chunk({"content": f"data:{picture.media_type};base64,"})
+        for data in base64_of(completion, picture, PIECE_CHARACTERS // 4 * 3):
+            yield self._content(data)
+
+    def _content(self, data: bytes) -> bytes:
+        return b"".join((self._before, b'{"content":"', data, b'"}', _after(None)))
+
+    def _chunk(self, delta: dict[str, object], finish: dict[str, object] | None = None) -> bytes:
+        return self._before + msgspec.json.encode(delta) + _after(finish)
+
+
+def chunk_header(completion_id: str, prepared: Prepared, model: Model, version: str) -> dict[str, object]:
+    """What names an answer in each of its chunks."""
+    return answer_header(completion_id, prepared.created, prepared.request.model, model, CHUNK, version)
+
+
+def replayed(completion: Completion, shape: str) -> Iterator[Event]:
+    """The events of an answer that waits in its spool, as `shape` shows it."""
+    results = completion.results
+    for part in completion.shown_parts:
+        if isinstance(part, Words):
+            yield Text(part.text)
+        elif shape != "content" or part is results[-1]:
+            yield ImageStarted(part.media_type)
+            for data in base64_of(completion, part):
+                yield ImageData(data)
+            yield ImageEnded()
+
+
+def receipt_chunk(answers: Answers, ignored: tuple[str, ...], version: str) -> bytes:
+    """The last chunk: usage and cost, and whatever else a whole answer says of itself."""
+    body = header_of(answers.first, CHUNK, version)
+    body["choices"] = [{"index": min(answers.completions), "delta": {}, "logprobs": None, "finish_reason": None}]
+    return b"data: " + msgspec.json.encode(body | receipt_of(answers, ignored)) + b"\n\n"
+
+
+def error_event(failure: Failure) -> bytes:
+    """What a caller hears who was told 200 already."""
+    return b"data: " + msgspec.json.encode({"error": error_body(failure)}) + b"\n\n"
+
+
+def _after(finish: dict[str, object] | None) -> bytes:
+    if finish is None:
+        return b',"logprobs":null,"finish_reason":null}]}\n\n'
+    return b',"logprobs":null,' + msgspec.json.encode(finish)[1:-1] + b"}]}\n\n"

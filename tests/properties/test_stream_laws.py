@@ -1,0 +1,90 @@
+"""A stream folds to exactly the whole answer, whatever the model said and however it came."""
+
+import asyncio
+import base64
+import json
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from impasto.api.shapes import SHAPES
+from impasto.domain.events import (
+    Event,
+    Finished,
+    FinishReason,
+    ImageData,
+    ImageEnded,
+    ImageStarted,
+    Signature,
+    Text,
+    UsageSeen,
+)
+from impasto.domain.usage import Usage
+from tests.api.surface import png, surface
+from tests.fakes.folding import chunks_of, folded
+
+STOP = Finished(FinishReason.STOP, "STOP")
+REFUSED = Finished(FinishReason.CONTENT_FILTER, "IMAGE_SAFETY", "It looks unsafe.")
+
+
+def picture_events(picture: bytes, cut: int, thought: bool = False) -> list[Event]:
+    data = base64.b64encode(picture)
+    pieces = [data[start : start + 4 * cut] for start in range(0, len(data), 4 * cut)]
+    return [ImageStarted("", thought), *(ImageData(piece) for piece in pieces), Signature(b"c2ln"), ImageEnded(thought)]
+
+
+PICTURES = st.builds(
+    picture_events, st.builds(png, st.integers(24, 700)), st.integers(1, 200), st.sampled_from([False, False, True])
+)
+WORDS = st.builds(lambda text: [Text(text)], st.text(max_size=20))
+
+
+def ended(parts: list[list[Event]], finish: Finished) -> list[Event]:
+    said = [event for part in parts for event in part]
+    return [*said, UsageSeen(Usage(5, 0, 20, 1120, 7)), finish]
+
+
+ANSWERS = st.builds(ended, st.lists(PICTURES | WORDS, max_size=5), st.sampled_from([STOP, REFUSED]))
+
+
+@given(ANSWERS, st.sampled_from(SHAPES), st.sampled_from(["maker/brush", "maker/drafter"]))
+@example(ended([[Text("a")], picture_events(png(50), 3), [Text("b")]], STOP), "markdown", "maker/brush")
+@example(ended([picture_events(png(50), 3), picture_events(png(60), 3)], STOP), "images", "maker/drafter")
+def test_a_stream_folds_to_the_whole_answer(answer: list[Event], shape: str, model: str) -> None:
+    whole, streamed = asyncio.run(both_ways(answer, shape, model))
+    if whole["object"] == "error":
+        assert streamed == whole
+        return
+    message = whole["choices"][0]["message"]
+    message.setdefault("text", "")
+    if shape == "content" and model != "maker/drafter" and len(whole["applied"]) > 1:
+        # A live answer has sent its first picture before it knows of a second: the later ones follow as images.
+        live = streamed["choices"][0]["message"]
+        assert live.pop("images")[-1]["image_url"]["url"] == message.pop("content")
+        assert live.pop("content").startswith("data:image/png;base64,")
+    assert streamed == whole
+
+
+@given(st.lists(WORDS, max_size=5), st.sampled_from([STOP, REFUSED]), st.sampled_from(SHAPES))
+def test_a_stream_of_words_folds_to_the_whole_answer(said: list[list[Event]], finish: Finished, shape: str) -> None:
+    whole, streamed = asyncio.run(both_ways(ended(said, finish), shape, "maker/writer"))
+    if whole["object"] != "error":
+        whole["choices"][0]["message"].setdefault("text", "")
+    assert streamed == whole
+
+
+async def both_ways(answer: Sequence[Event], shape: str, model: str) -> tuple[Any, Any]:
+    gateway = surface(tuple(answer))
+    whole = await gateway.complete(model=model, image_output=shape)
+    streamed = await gateway.complete(model=model, image_output=shape, stream=True)
+    assert whole.status == streamed.status
+    if whole.status != 200:
+        return ({"object": "error", **json.loads(one.body)["error"]} for one in (whole, streamed))  # type: ignore[return-value]
+    return _plain(json.loads(whole.body, parse_float=Decimal)), _plain(folded(chunks_of(streamed.body), shape))
+
+
+def _plain(body: Any) -> Any:
+    return {key: value for key, value in body.items() if key not in ("id", "created")}
