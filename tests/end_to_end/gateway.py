@@ -39,7 +39,7 @@ async def gateway(data: Path, environment: Mapping[str, str] | None = None) -> A
     )
     task = asyncio.create_task(server._serve(sockets=[listening]))
     try:
-        while not server.started:
+        while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
             await asyncio.sleep(0.01)
         yield Running(f"http://127.0.0.1:{listening.getsockname()[1]}")
     finally:

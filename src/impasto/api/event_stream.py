@@ -21,7 +21,7 @@ _HEADERS = [
 
 
 class EventStream:
-    """Writes to `send`, with `headers` beside those of every stream. `has_begun` says whether the caller was told 200."""
+    """Writes to `send`, with `headers` beside those of every stream. `has_begun`: the caller was told 200."""
 
     def __init__(
         self, send: Send, headers: Mapping[str, str] | None = None, *, silence_seconds: float = SILENCE_SECONDS

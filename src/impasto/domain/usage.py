@@ -40,8 +40,13 @@ class Usage:
     def __add__(self, other: "Usage") -> "Usage":
         """Both together; estimated if either is."""
         return Usage(
-            *(getattr(self, name) + getattr(other, name) for name in self.__slots__ if name != "estimated"),
-            estimated=self.estimated or other.estimated,
+            self.input_text_tokens + other.input_text_tokens,
+            self.input_image_tokens + other.input_image_tokens,
+            self.output_text_tokens + other.output_text_tokens,
+            self.output_image_tokens + other.output_image_tokens,
+            self.thought_tokens + other.thought_tokens,
+            self.cached_tokens + other.cached_tokens,
+            self.estimated or other.estimated,
         )
 
     def with_image_tokens(self, image_tokens: int) -> "Usage":
