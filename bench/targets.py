@@ -84,9 +84,9 @@ _PROXY = """
 _TUNED = """
       proxy_buffering off;
       proxy_request_buffering off;
-      proxy_buffer_size 64k;
-      proxy_buffers 4 64k;
-      client_body_buffer_size 16m;
+      proxy_buffer_size 256k;
+      proxy_buffers 4 256k;
+      client_body_buffer_size 256k;
 """
 
 
