@@ -19,7 +19,7 @@ COMMANDS = {
     "models": ("impasto.cli.models", "List the models: what they can make and what a picture costs."),
     "doctor": ("impasto.cli.doctor", "Look for what is wrong with this set-up and say how to mend it."),
     "config": ("impasto.cli.config", "Show the settings in force, or check whether they fit together."),
-    "simulate": ("impasto.cli.simulate", "Run a stand-in for Google's Gemini API: free, offline, with faults."),
+    "simulate": ("impasto.cli.simulate", "Run a stand-in for Google's Gemini API: free, offline, strict."),
 }
 """By name: the module, and the first line of its help."""
 

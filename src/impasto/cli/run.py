@@ -110,11 +110,11 @@ def _show_page(gateway: RemoteGateway, settings: Settings) -> None:
         click.echo(f"\nThe page: {gateway.url}/ (its key is IMPASTO_API_KEY)")
     else:
         click.echo(f"\nThe page: {gateway.url}/#key={gateway.key}")
-    click.echo("Serving until Ctrl-C.")
 
 
 def _wait_for_the_end() -> None:
     try:
+        click.echo("Serving until Ctrl-C.")
         while not threading.Event().wait(timeout=3600):
             pass
     except KeyboardInterrupt:

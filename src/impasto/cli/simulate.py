@@ -18,9 +18,9 @@ from impasto.cli.listening import listen_on
     help="Port to listen on, 0 for a free one.",
 )
 def command(host: str, port: int) -> None:
-    """Run a strict stand-in for Google's Gemini API: free, offline, with faults on demand.
+    """Run a stand-in for Google's Gemini API: free, offline, strict.
 
-    It prints what to set so that a gateway calls it, and what can be made to go wrong:
+    It prints what to set so that a gateway calls it, and which faults a prompt can ask for:
 
     \b
       impasto generate "a boat [[fault:stall 3]]" -m google/gemini-3.1-flash-image

@@ -4,15 +4,14 @@ Rule: the first column is never folded, and what goes into a pipe is never folde
 """
 
 import shutil
-import sys
 from collections.abc import Iterable, Sequence
 
 PIPE_WIDTH = 240
 
 
 def width() -> int:
-    """Columns to print in."""
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else PIPE_WIDTH
+    """Columns to print in: `COLUMNS`, else the terminal's."""
+    return shutil.get_terminal_size((PIPE_WIDTH, 0)).columns
 
 
 def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

@@ -1,0 +1,110 @@
+"""`impasto doctor`: finds what people get wrong, and says how to mend each."""
+
+import json
+import socket
+from pathlib import Path
+
+import pytest
+
+from impasto.cli.doctor import examine
+from tests.cli.conftest import Impasto
+from tests.cli.test_gateway import server_that_says
+
+KEY = "a_key_of_more_than_twenty_characters"
+
+
+def found(state: str, **environment: str) -> str:
+    return "\n".join(finding.text for finding in examine(environment=environment) if finding.state == state)
+
+
+def closed_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as opened:
+        return int(opened.getsockname()[1])
+
+
+def test_a_fresh_machine_has_notes_and_nothing_bad() -> None:
+    assert not found("bad")
+    notes = found("note", IMPASTO_PORT=str(closed_port()))
+    assert "No key was made yet; the first start of the server makes one." in notes
+    assert "No key for Google. Set GEMINI_API_KEY or GOOGLE_API_KEY to use its models." in notes
+
+
+@pytest.mark.parametrize(
+    ("environment", "bad"),
+    [
+        ({"IMPASTO_PROT": "1"}, "Did you mean IMPASTO_PORT?"),
+        ({"IMPASTO_PORT": "x"}, "It takes a number from 0 to 65535."),
+        ({"IMPASTO_HOST": "0.0.0.0"}, "Set IMPASTO_API_KEY to a long random text"),
+        ({"IMPASTO_HOST": "0.0.0.0", "IMPASTO_API_KEY": "short"}, "Use 20 random ones or more"),
+        ({"IMPASTO_DATA": "/dev/null/data"}, "Set IMPASTO_DATA to a folder that this user may write."),
+        ({"IMPASTO_FETCH_ALLOW": "::::"}, "IMPASTO_FETCH_ALLOW"),
+        ({"IMPASTO_URL": "http://127.0.0.1:1"}, "no gateway answers at http://127.0.0.1:1. Start it there"),
+        ({"IMPASTO_URL": "nonsense"}, "no gateway answers at nonsense."),
+        ({"GEMINI_API_KEY": '"x"'}, "GEMINI_API_KEY: this value is no key."),
+        ({"GEMINI_API_KEY_FILE": "gone"}, "GEMINI_API_KEY_FILE: gone cannot be read"),
+        ({"GOOGLE_GEMINI_BASE_URL": "http://localhost:8080"}, "this very server"),
+        ({"GOOGLE_GEMINI_BASE_URL": "https://x/v1beta"}, "ends in a version. Leave it out"),
+        (
+            {"GEMINI_API_KEY": "x", "GOOGLE_GEMINI_BASE_URL": "http://127.0.0.1:1"},
+            "cannot be reached from here: Connection refused. Check the network",
+        ),
+    ],
+)
+def test_what_people_get_wrong_is_found_with_its_cure(environment: dict[str, str], bad: str) -> None:
+    assert bad in found("bad", **environment)
+
+
+def test_a_key_that_others_can_read_is_bad(folder: Path) -> None:
+    (folder / "impasto-data").mkdir()
+    key = folder / "impasto-data" / "first-key"
+    key.write_text(KEY)
+    key.chmod(0o644)
+    assert "Run: chmod 600 impasto-data/first-key." in found("bad")
+    key.chmod(0o600)
+    assert "readable by you alone" in found("good")
+
+
+def test_a_key_that_can_be_guessed_is_a_note_on_loopback() -> None:
+    assert "IMPASTO_API_KEY can be guessed. Use 20 random characters or more." in found("note", IMPASTO_API_KEY="short")
+    assert "IMPASTO_API_KEY is set." in found("good", IMPASTO_API_KEY=KEY)
+
+
+def test_a_port_in_use_is_told_apart_from_a_gateway_that_runs() -> None:
+    with server_that_says(200, '{"status": "alive"}') as (url, _):
+        assert f"A gateway is running on {url}." in found("good", IMPASTO_PORT=url.rpartition(":")[2])
+        assert f"The gateway that IMPASTO_URL names, {url}, answers." in found("good", IMPASTO_URL=url)
+    with server_that_says(200, "<html>") as (url, _):
+        assert f"{url} is taken" in found("note", IMPASTO_PORT=url.rpartition(":")[2])
+
+
+def test_a_provider_that_can_be_reached_is_good_and_its_retired_models_are_told() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as provider:
+        url = f"http://127.0.0.1:{provider.getsockname()[1]}"
+        environment = {"GEMINI_API_KEY": "x", "GOOGLE_GEMINI_BASE_URL": url}
+        assert f"A key for Google is set, and {url} can be reached." in found("good", **environment)
+        assert "google/gemini-3.1-flash-image-preview was retired on 2026-06-25. Ask for" in found(
+            "note", **environment
+        )
+
+
+def test_settings_without_effect_are_notes() -> None:
+    assert "IMPASTO_REDIS_URL has no effect" in found("note", IMPASTO_REDIS_URL="redis://x")
+
+
+def test_dotenv_is_told_by_names_alone(impasto: Impasto, folder: Path) -> None:
+    (folder / ".env").write_text("IMPASTO_LOG_LEVEL=debug\n")
+    assert "note .env in this folder sets IMPASTO_LOG_LEVEL." in impasto("doctor").stdout
+
+
+def test_anything_bad_exits_1(impasto: Impasto) -> None:
+    result = impasto("doctor", IMPASTO_PORT="x")
+    assert result.exit_code == 1
+    assert result.stdout.splitlines()[-1].startswith('BAD  IMPASTO_PORT: "x" is not possible.')
+    assert impasto("doctor").exit_code == 0
+
+
+def test_findings_are_json(impasto: Impasto) -> None:
+    result = impasto("doctor", "--json", IMPASTO_PORT="x")
+    assert result.exit_code == 1
+    findings = json.loads(result.stdout)
+    assert [finding["state"] for finding in findings] == ["good", "bad"]
