@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from impasto.api.json_errors import wrong_shape
+from impasto.api.markdown_wire import has_markdown_pictures, parse_markdown
 from impasto.api.picture_wire import is_picture_url, parse_picture, parse_picture_url
 from impasto.domain.chat import ImageLink, ImagePart, Message, Role, TextPart
 from impasto.domain.errors import Code, Failure, listed
@@ -84,12 +85,15 @@ def _parse_message(body: MessageBody, where: str) -> Message:
 
 
 def _parts_of(body: MessageBody, where: str) -> Iterable[Part]:
-    # In an earlier answer, words stand beside its picture, and came before it; a refusal may be those same words.
+    # In an earlier answer, words stand beside its picture, and came before it; a refusal, or an answer in words
+    # alone, repeats them.
     yield from (TextPart(words) for words in dict.fromkeys((body.refusal, body.text)) if words)
     lone_picture = is_picture_url(body.content)
     # An earlier answer may hold the same picture in `content` and in `images`: it counts once.
     if not (lone_picture and body.images):
-        yield from _parse_content(body.content, f"{where}.content", lone_picture)
+        for part in _parse_content(body.content, f"{where}.content", lone_picture):
+            if not (isinstance(part, TextPart) and part.text == body.text):
+                yield part
     yield from _parse_parts(body.images or [], f"{where}.images")
 
 
@@ -100,6 +104,8 @@ def _parse_content(content: Raw, where: str, lone_picture: bool) -> Iterable[Par
         match chr(memoryview(content)[0]):
             case "n":
                 return []
+            case '"' if has_markdown_pictures(content):
+                return list(parse_markdown(content, where))
             case "[":
                 return _parse_parts(_parts.decode(content), where)
             case _:
