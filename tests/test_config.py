@@ -16,6 +16,7 @@ VALUES = {
     "fetch_allow": ("10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4"),
     "cors_origins": ("https://1.example", "https://2.example", "https://3.example", "https://4.example"),
     "max_body_mb": ("1", "2", "3", "4"),
+    "max_in_flight_mb": ("1", "2", "3", "4"),
     "deadline_seconds": ("1", "2", "3", "4"),
     "log_level": ("debug", "info", "warning", "error"),
 }

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from impasto.adapters.gemini import GeminiAdapter
 from impasto.api.access import Access as AccessLog
+from impasto.api.admission import Admission
 from impasto.api.routes import Gateway, asgi_app
 from impasto.catalogue.catalogue import Catalogue
 from impasto.catalogue.load import load_catalogue
@@ -32,6 +33,9 @@ from impasto.net.provider_client import Access, ProviderClient
 from impasto.net.strangers import StrangersImages
 from impasto.storage.keys import EVERY_RIGHT, FixedKeys, KeyFileError, read_first_key
 from impasto.storage.spool import FileSpools
+
+ADMISSION_SECONDS = 30.0
+"""How long a request may wait in line before it is told to come back."""
 
 ADAPTERS = {"gemini": GeminiAdapter()}
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -77,6 +81,7 @@ def build(settings: Settings, readiness: Readiness | None = None) -> AccessLog:
         catalogue=catalogue,
         available=available_of(catalogue, access),
         keys=FixedKeys(dict.fromkeys(secrets_of(settings), EVERY_RIGHT)),
+        admission=Admission(settings.max_in_flight_mb << 20, ADMISSION_SECONDS),
         max_body_bytes=settings.max_body_mb << 20,
         cors_origins=settings.cors_origins,
         new_id=lambda: uuid.uuid4().hex,

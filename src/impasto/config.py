@@ -149,6 +149,7 @@ SETTINGS = (
     Setting("cors_origins", _origins, (), "* or origins like https://example.com, with commas between",
             "pages of other origins that may call"),
     Setting("max_body_mb", _count, 100, "a number from 1 up", "largest request body, in megabytes"),
+    Setting("max_in_flight_mb", _count, 512, "a number from 1 up", "what all requests may hold at once; others wait"),
     Setting("deadline_seconds", _seconds, 600.0, "seconds above 0", "longest time for one request, all in all"),
     Setting("log_level", _level, "info", ", ".join(_LOG_LEVELS), "least important line that is logged"),
 )  # fmt: skip
@@ -166,6 +167,7 @@ class Settings:
     fetch_allow: str
     cors_origins: tuple[str, ...]
     max_body_mb: int
+    max_in_flight_mb: int
     deadline_seconds: float
     log_level: str
     environment: Mapping[str, str] = field(repr=False)

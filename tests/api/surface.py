@@ -13,6 +13,7 @@ from typing import Any
 from starlette.types import Message
 
 from impasto.api.access import Access
+from impasto.api.admission import Admission
 from impasto.api.routes import Gateway, asgi_app
 from impasto.catalogue.catalogue import Catalogue
 from impasto.completions.create import Completions
@@ -164,6 +165,7 @@ def gateway_of(
         catalogue=CATALOGUE,
         available={MAKER.id: False},
         keys=FixedKeys(keys),
+        admission=Admission(64 << 20, 1.0),
         max_body_bytes=MAX_BODY_BYTES,
         cors_origins=cors_origins,
         new_id=lambda: next(ids),

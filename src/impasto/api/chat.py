@@ -14,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from impasto import __version__
 from impasto.api.access import name_generation, note
+from impasto.api.admission import Admission, bytes_held_by
 from impasto.api.auth import caller_of
 from impasto.api.body import read_body, unless_caller_leaves
 from impasto.api.chat_answer import Answers, render_answer
@@ -33,11 +34,16 @@ class ChatCompletions:
     """The endpoint as a bare ASGI app. `default_shape` is the answer's where neither request nor key names one."""
 
     completions: Completions
+    admission: Admission
     max_body_bytes: int
     default_shape: str
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         completion_id = name_generation(scope)
+        async with self.admission.held(bytes_held_by(scope, self.max_body_bytes)):
+            await self._answer(scope, receive, send, completion_id)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, completion_id: str) -> None:
         body = parse_chat_body(await read_body(scope, receive, self.max_body_bytes))
         shape = body.shape or caller_of(scope).image_output or self.default_shape
         note(scope, model=body.request.model[:100])

@@ -13,6 +13,7 @@ from starlette.routing import Route, Router, request_response
 from starlette.types import ASGIApp, Lifespan
 
 from impasto.api.access import Access
+from impasto.api.admission import Admission
 from impasto.api.auth import Guarded
 from impasto.api.chat import ChatCompletions
 from impasto.api.failures import FailuresAnswered
@@ -47,6 +48,7 @@ class Gateway:
     catalogue: Catalogue
     available: dict[str, bool]
     keys: KeyStore
+    admission: Admission
     max_body_bytes: int
     cors_origins: tuple[str, ...]
     new_id: Callable[[], str]
@@ -57,7 +59,7 @@ def resources_of(gateway: Gateway) -> tuple[Resource, ...]:
     """The route table."""
 
     def chat(default_shape: str) -> ChatCompletions:
-        return ChatCompletions(gateway.completions, gateway.max_body_bytes, default_shape)
+        return ChatCompletions(gateway.completions, gateway.admission, gateway.max_body_bytes, default_shape)
 
     models = ModelList(gateway.catalogue, gateway.available)
     health = Health(gateway.is_ready)
