@@ -87,6 +87,11 @@ def test_a_provider_that_can_be_reached_is_good_and_its_retired_models_are_told(
         )
 
 
+def test_a_proxy_is_told_to_be_passed_by() -> None:
+    environment = {"GEMINI_API_KEY": "x", "GOOGLE_GEMINI_BASE_URL": "http://127.0.0.1:1", "HTTPS_PROXY": "http://p"}
+    assert "HTTPS_PROXY is set; calls to Google go out directly all the same." in found("note", **environment)
+
+
 def test_settings_without_effect_are_notes() -> None:
     assert "IMPASTO_REDIS_URL has no effect" in found("note", IMPASTO_REDIS_URL="redis://x")
 

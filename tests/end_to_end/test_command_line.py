@@ -375,7 +375,8 @@ def test_a_signal_stops_the_painter_without_a_traceback(number: signal.Signals, 
 
 
 def test_the_painter_does_not_outlive_a_killed_program(tmp_path: Path) -> None:
-    with impasto(tmp_path, "generate", "a city at night", "--image-size", "4K", "-m", "local/painter") as program:
+    arguments = ("generate", "a city at night", "--image-size", "4K", "-m", "local/painter")
+    with impasto(tmp_path, *arguments, TMPDIR=str(tmp_path)) as program:  # nobody is left to clear up
         started = painting(program)
         program.end(signal.SIGKILL)
         wait_until_gone(started)

@@ -186,8 +186,12 @@ def _providers(settings: Settings, catalogue: Catalogue) -> Iterator[Finding]:
             if model.provider == provider and is_retired(model):
                 instead = f" Ask for {model.lifecycle.replaced_by}." if model.lifecycle.replaced_by else ""
                 yield Finding("note", f"{model.id} was retired on {model.lifecycle.retired}.{instead}")
-        if os.environ.get("HTTPS_PROXY") or os.environ.get("https_proxy"):
-            yield Finding("note", f"HTTPS_PROXY is set; calls to {provider.name} go out directly all the same.")
+        if settings.environment.get("HTTPS_PROXY") or settings.environment.get("https_proxy"):
+            yield Finding(
+                "note",
+                f"HTTPS_PROXY is set; calls to {provider.name} go out directly all the same. Where only the proxy may "
+                f"go out, set {provider.base_url_env} to an address that passes them on.",
+            )
 
 
 def _reached(name: str, base_url: str, variable: str) -> Finding:

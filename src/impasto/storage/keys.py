@@ -42,7 +42,10 @@ def read_first_key(data: Path) -> str | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise KeyFileError(f"{path} cannot be read: {error.strerror}. It is this gateway's key.") from error
+        raise KeyFileError(
+            f"{path} holds this gateway's key and cannot be read: {error.strerror}. Let this user read it, or set "
+            "IMPASTO_DATA to another folder."
+        ) from error
     except UnicodeDecodeError as error:
         raise KeyFileError(f"{path} holds no key. Remove it, and the next start makes a new one.") from error
 
