@@ -31,9 +31,13 @@ class Folder:
 
     path: Path
 
+    @property
+    def answers(self) -> Path:
+        return self.path / "answers"
+
     def answer(self, name: str, kind: str) -> Path:
         """`kind` is `json` or `sse`."""
-        return self.path / "answers" / f"{name}.{kind}"
+        return self.answers / f"{name}.{kind}"
 
     def body(self, dialect: str, name: str) -> Path:
         return self.path / f"{dialect}-{name}.json"
@@ -42,8 +46,8 @@ class Folder:
 def write_all(path: Path) -> Folder:
     """Write every answer and every request's body into `path`."""
     folder = Folder(path)
-    (path / "answers").mkdir()
-    (path / "answers" / "nothing").touch()
+    folder.answers.mkdir()
+    (folder.answers / "nothing").touch()
     _write_answer(folder, "text", None, 0)
     for name, (edge, characters) in PICTURE_SIZES.items():
         _write_answer(folder, name, png_as_base64(edge, characters), 1290)

@@ -48,7 +48,7 @@ def paced_provider(folder: Folder, answer: str, bytes_per_second: float, certifi
         "-m",
         "bench.paced",
         str(port),
-        str(folder.answer(answer, "json")),
+        str(folder.answers / answer),
         str(bytes_per_second),
     ]
     with running(command, core=LOAD_CORE, log=log) as process:
