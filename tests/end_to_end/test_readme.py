@@ -67,6 +67,13 @@ async def test_the_snippet_with_openais_client_prints_picture_and_cost(running: 
     assert float(cost) > 0
 
 
+async def test_the_streaming_snippet_joins_the_picture_and_prints_the_cost(running: Running, tmp_path: Path) -> None:
+    out = await run([sys.executable, "-c", "import os\n" + here(PYTHON[3] + PYTHON[4], running)], tmp_path, running)
+    picture, cost = out.splitlines()[-1].split()
+    assert picture.startswith("data:image/png;base64,iVBOR")
+    assert float(cost) > 0
+
+
 def test_the_commands_exist() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for target in set(re.findall(r"^make ([a-z]+)", "\n".join(SHELL), re.MULTILINE)):
