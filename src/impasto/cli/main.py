@@ -18,6 +18,7 @@ COMMANDS = {
     "generate": ("impasto.cli.generate", "Make a picture of PROMPT, or edit photos with -i as PROMPT says."),
     "models": ("impasto.cli.models", "List the models: what they can make and what a picture costs."),
     "doctor": ("impasto.cli.doctor", "Look for what is wrong with this set-up and say how to mend it."),
+    "verify": ("impasto.cli.verify", "Compare the catalogue with live providers, with your own keys."),
     "config": ("impasto.cli.config", "Show the settings in force, or check whether they fit together."),
     "simulate": ("impasto.cli.simulate", "Run a stand-in for Google's Gemini API: free, offline, strict."),
 }

@@ -1,0 +1,264 @@
+"""`impasto verify`: the catalogue against live providers, with the operator's own keys.
+
+Rule: nothing is asked without --live, and never more than --max-cost allows. Whatever was paid for is
+in the report, also after Ctrl-C.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any
+
+import click
+
+from impasto.app import access_of, available_of, load_operators_catalogue
+from impasto.catalogue.catalogue import Catalogue
+from impasto.cli.gateway import RemoteGateway, own_gateway
+from impasto.cli.options import config_option, configure_quiet_logs, data_option, json_option
+from impasto.cli.table import print_table
+from impasto.cli.verify_asking import Ask, Verifier, weigh
+from impasto.cli.verify_plan import Check, Purse, dollars, plan_of
+from impasto.cli.verify_report import Report, Verdict, facts_of, markdown_of, rows_of
+from impasto.config import Settings, load_settings
+from impasto.domain.errors import listed
+
+_SHORTEST_SECRET = 4
+
+
+class _Dollars(click.ParamType[Decimal]):
+    name = "dollars"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Decimal:
+        try:
+            amount = Decimal(str(value))
+        except InvalidOperation:
+            amount = Decimal("NaN")
+        if not amount.is_finite() or amount < 0:
+            self.fail(f'"{value}" is no sum of money. It takes US dollars, such as 0.50.', param, ctx)
+        return amount
+
+
+@click.command()
+@click.option("--live", is_flag=True, help="Call the providers, and spend money. Without it nothing is asked.")
+@click.option(
+    "--max-cost",
+    type=_Dollars(),
+    default="0.50",
+    show_default=True,
+    metavar="USD",
+    help="The most it may cost all in all; what does not fit is skipped.",
+)
+@click.option("-m", "--model", "models", multiple=True, metavar="NAME", help="This model alone; may be given again.")
+@click.option(
+    "--report", metavar="FILE", help="Where the report goes, in Markdown (impasto-verify-<date>.md in this folder)."
+)
+@json_option
+@data_option
+@config_option
+def command(
+    live: bool, max_cost: Decimal, models: tuple[str, ...], report: str | None, as_json: bool, data: str | None,
+    config: str | None,
+) -> None:  # fmt: skip
+    """Compare the catalogue with live providers, with your own keys. It costs money.
+
+    It sends the first requests of the documentation, then one of every model whose provider has a key, the cheapest
+    first, through a gateway of its own, and compares pixels, media type, tokens, cost and what is retired. The report
+    can be posted: it holds no key, no picture, and no prompt but the built-in ones.
+
+    Each request is weighed by the most that it can cost, before it is sent.
+
+    \b
+      impasto verify                               # what would be asked, and the most it can cost; asks nothing
+      impasto verify --live --max-cost 0.50
+      impasto verify --live -m google/gemini-3.1-flash-image
+
+    Exits 0 if all that was asked is as claimed, 1 if something differs or failed.
+    """
+    settings = load_settings({"data": data}, config=config)
+    configure_quiet_logs(settings, "error")
+    catalogue = load_operators_catalogue(settings)
+    available = available_of(catalogue, access_of(settings, catalogue))
+    checks = plan_of(catalogue, available, _ids(models, catalogue, available))
+    if not live:
+        _show_plan(checks, max_cost, catalogue, as_json=as_json)
+        return
+    _check_worthwhile(checks, max_cost, catalogue)
+    path = _report_path(report)
+    verifier = Verifier(catalogue, Purse(max_cost), _secrets(settings))
+    is_stopped = _run(verifier, checks, settings)
+    result = Report(
+        tuple(verifier.outcomes), max_cost, _today(), tuple(_notes(settings, catalogue, checks)), is_stopped
+    )
+    _publish(result, path, as_json=as_json)
+    if is_stopped:
+        raise KeyboardInterrupt
+    if not result.is_good:
+        raise SystemExit(1)
+
+
+# --- what to ask ---
+
+
+def _ids(names: Iterable[str], catalogue: Catalogue, available: Mapping[str, bool]) -> list[str]:
+    """The ids that `names` mean. Raises `click.UsageError` for what cannot be verified."""
+    ids = []
+    for name in names:
+        model = catalogue.find(name)
+        if model is None:
+            nearest = catalogue.nearest(name)
+            advice = f"Did you mean {listed(nearest)}?" if nearest else "impasto models lists them."
+            raise click.UsageError(f'There is no model "{name}". {advice}')
+        if model.provider.is_local:
+            raise click.UsageError(f"{model.id} works in this process: there is no provider to compare it with.")
+        if not available[model.provider.id]:
+            raise click.UsageError(
+                f"No key for {model.provider.name} is set. Set {' or '.join(model.provider.key_env)}."
+            )
+        ids.append(model.id)
+    return ids
+
+
+def _check_worthwhile(checks: Iterable[Check], max_cost: Decimal, catalogue: Catalogue) -> None:
+    possible = [check for check in checks if not check.why_not]
+    if not possible:
+        raise click.UsageError(_no_key(catalogue))
+    least = min((check.most for check in possible if check.most is not None), default=None)
+    if least is None:
+        raise click.UsageError("The catalogue has no price for any of these models, so nothing can be kept in bounds.")
+    if least > max_cost:
+        raise click.UsageError(
+            f"--max-cost ${max_cost:f} allows nothing: the cheapest of these requests can cost up to {dollars(least)}."
+        )
+
+
+def _no_key(catalogue: Catalogue) -> str:
+    variables = [provider.key_env[0] for provider in catalogue.providers.values() if provider.key_env]
+    return f"No provider has a key, so there is nothing to ask. Set one: {', '.join(variables)}."
+
+
+def _show_plan(checks: tuple[Check, ...], max_cost: Decimal, catalogue: Catalogue, *, as_json: bool) -> None:
+    purse = Purse(max_cost)
+    reasons = [weigh(check, purse) for check in checks]
+    if as_json:
+        rows = [
+            {"check": str(check.kind), "model": check.model.id, "asked": check.asked, "would_run": not why_not,
+             "most": _money(check.most), "why_not": why_not or None}
+            for check, why_not in zip(checks, reasons, strict=True)
+        ]  # fmt: skip
+        facts = {"live": False, "max_cost": _money(max_cost), "most": _money(purse.reserved), "checks": rows}
+        click.echo(json.dumps(facts, indent=2))
+        return
+    print_table(
+        ("model", "asked", "at most", "would run"),
+        [
+            (check.model.id, check.asked, "?" if check.most is None else dollars(check.most), why_not or "yes")
+            for check, why_not in zip(checks, reasons, strict=True)
+        ],
+    )
+    count = reasons.count("")
+    if any(not check.why_not for check in checks):
+        click.echo(f"\n{count} of {len(checks)} requests would be sent. They cost at most {dollars(purse.reserved)}.")
+        if count < len(checks):
+            every = sum((check.most for check in checks if check.most is not None), Decimal(0))
+            click.echo(
+                f"All of them cost at most {dollars(every)}: models that make drafts are weighed with all of them."
+            )
+        click.echo("Nothing was asked. To spend it: impasto verify --live" + _flag(max_cost))
+    else:
+        click.echo(f"\n{_no_key(catalogue)}")
+
+
+def _flag(max_cost: Decimal) -> str:
+    return f" --max-cost {max_cost:f}"
+
+
+# --- asking ---
+
+
+def _run(verifier: Verifier, checks: tuple[Check, ...], settings: Settings) -> bool:
+    """Ask all of it. Whether Ctrl-C stopped it."""
+    try:
+        with own_gateway(settings, port=0) as gateway:
+            ask = _asking(gateway, settings)
+            for number, check in enumerate(checks, start=1):
+                click.echo(f"{number}/{len(checks)} {check.model.id}, {check.asked} … ", nl=False, err=True)
+                click.echo(verifier.run(check, ask).line, err=True)
+    except KeyboardInterrupt:
+        click.echo(err=True)
+        verifier.stop(checks)
+        return True
+    return False
+
+
+def _asking(gateway: RemoteGateway, settings: Settings) -> Ask:
+    timeout_seconds = settings.deadline_seconds + 30
+
+    def ask(body: Mapping[str, object]) -> dict[str, Any]:
+        return gateway.ask("/v3/chat/completions", body, timeout_seconds=timeout_seconds)
+
+    return ask
+
+
+# --- what is said about it ---
+
+
+def _publish(report: Report, path: Path, *, as_json: bool) -> None:
+    try:
+        path.write_text(markdown_of(report), encoding="utf-8")
+    except OSError as error:
+        click.echo(markdown_of(report))
+        raise click.ClickException(f"{path} could not be written: {error.strerror}. The report is above.") from error
+    if as_json:
+        click.echo(json.dumps(facts_of(report) | {"report": str(path)}, indent=2))
+        return
+    print_table(("model", "asked", "got", "verdict", "cost"), rows_of(report))
+    for outcome in report.outcomes:
+        if outcome.verdict in (Verdict.DIFFERS, Verdict.FAILED):
+            click.echo(f"{outcome.verdict}: {outcome.check.model.id}, {outcome.check.asked}: {outcome.sentence}")
+    click.echo(f"\n{report.summary} {report.spent_text}\nThe report: {path}")
+
+
+def _report_path(asked: str | None) -> Path:
+    """Where the report goes; one of an earlier run today is not written over. Raises `click.UsageError`."""
+    if asked is None:
+        stem = f"impasto-verify-{_today().isoformat()}"
+        names = (f"{stem}.md", *(f"{stem}-{number}.md" for number in range(2, 1000)))
+        return next(path for path in map(Path, names) if not path.exists())
+    path = Path(asked)
+    if path.is_dir():
+        raise click.UsageError(f"--report {path} is a folder. Name a file in it, like {path / 'verify.md'}.")
+    if not path.parent.is_dir():
+        raise click.UsageError(
+            f"--report {path}: there is no folder {path.parent}. Make it first: mkdir -p {path.parent}."
+        )
+    return path
+
+
+def _secrets(settings: Settings) -> tuple[str, ...]:
+    """What no report may hold, the longest first, so that none is left in part."""
+    catalogue = load_operators_catalogue(settings)
+    found = {key for provider in catalogue.providers.values() if (key := settings.secret_of(provider.key_env))}
+    secrets = {secret for _, secret in found} | ({settings.api_key} if settings.api_key else set())
+    return tuple(sorted((one for one in secrets if len(one) >= _SHORTEST_SECRET), key=len, reverse=True))
+
+
+def _notes(settings: Settings, catalogue: Catalogue, checks: Iterable[Check]) -> Iterator[str]:
+    """Who was asked, and whether it was the provider itself; whose the catalogue is."""
+    access = access_of(settings, catalogue)
+    for provider in {check.model.provider.id: check.model.provider for check in checks}.values():
+        if access[provider.id].base_url == provider.base_url:
+            yield f"{provider.name}, at its own address"
+        else:
+            yield f"{provider.name}, at another address than its own ({provider.base_url_env}): not the live service"
+    if settings.catalogue_tables:
+        yield "The catalogue holds entries of the operator's own."
+
+
+def _today() -> date:
+    return date.today()  # noqa: DTZ011 - the operator's day
+
+
+def _money(amount: Decimal | None) -> str | None:
+    return None if amount is None else f"{amount:f}"
