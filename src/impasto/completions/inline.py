@@ -16,6 +16,8 @@ from impasto.domain.image import base64_reader, dimensions_of, media_type_of
 async def inline(request: ChatRequest, images: ImageSource) -> tuple[Turn, ...]:
     """The turns of `request` with every link fetched. Raises `Failure` naming the picture's place."""
     links = [part for message in request.messages for part in message.parts if isinstance(part, ImageLink)]
+    if not links:
+        return tuple(Turn(message.role, message.parts) for message in request.messages)  # type: ignore[arg-type]
     urls = {link.url: link.where for link in reversed(links)}
     try:
         async with asyncio.TaskGroup() as group:

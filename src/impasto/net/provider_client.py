@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
+from typing import Self
 
 import aiohttp
 
@@ -20,6 +21,7 @@ from impasto.domain.model import Provider
 
 READ_BUFFER_BYTES = 128 << 10
 MAX_ERROR_BYTES = 64 << 10
+JOINED_BYTES = 64 << 10
 CONNECT_SECONDS = 10.0
 SILENCE_SECONDS = 300.0
 """Longest wait for the next bytes once the request is sent: a slow model takes up to half a minute.
@@ -70,9 +72,10 @@ class ProviderClient:
                 if response.status != 200:
                     raise await self._failure(adapter, call, response)
                 parser = adapter.parser(call)
-                while data := await self._next_bytes(response):
-                    for event in parser.feed(data):
-                        yield event
+                with self._listen(response) as arriving:
+                    while data := await arriving.next_bytes():
+                        for event in parser.feed(data):
+                            yield event
                 for event in parser.finish():
                     yield event
         except _BROKEN_CONNECTION as error:
@@ -104,19 +107,15 @@ class ProviderClient:
             access.base_url + request.path, data=_pieces(request), headers=headers, allow_redirects=False
         )
 
-    async def _next_bytes(self, response: aiohttp.ClientResponse) -> bytes:
-        """What arrived since; nothing at the end.
-
-        aiohttp forgets its own time limit when a chunk is malformed, and nothing ever comes after that.
-        """
-        async with asyncio.timeout(self._timeout.sock_read):
-            return await response.content.readany()
+    def _listen(self, response: aiohttp.ClientResponse) -> "_Arriving":
+        return _Arriving(response.content, self._timeout.sock_read or SILENCE_SECONDS)
 
     async def _failure(self, adapter: Adapter, call: ModelCall, response: aiohttp.ClientResponse) -> Failure:
         body = bytearray()
         with suppress(*_BROKEN_CONNECTION):  # the status was said, whatever becomes of the rest
-            while len(body) <= MAX_ERROR_BYTES and (data := await self._next_bytes(response)):
-                body += data
+            with self._listen(response) as arriving:
+                while len(body) <= MAX_ERROR_BYTES and (data := await arriving.next_bytes()):
+                    body += data
         headers = {name.lower(): value for name, value in response.headers.items()}
         return adapter.failure_of(call, response.status, headers, bytes(body[:MAX_ERROR_BYTES]))
 
@@ -144,8 +143,54 @@ def _session(timeout: aiohttp.ClientTimeout) -> aiohttp.ClientSession:
 
 
 async def _pieces(request: WireRequest) -> AsyncIterator[bytes | memoryview]:
+    """The body in as few writes as may be: pictures as they lie, and what stands between them joined."""
+    small: list[bytes | memoryview] = []
     for piece in request.body:
+        if len(piece) < JOINED_BYTES:
+            small.append(piece)
+            continue
+        if small:
+            yield b"".join(small)
+            small.clear()
         yield piece
+    if small:
+        yield b"".join(small)
+
+
+class _Arriving:
+    """The body of an answer as it arrives. A provider that stays silent for `seconds` is given up.
+
+    aiohttp forgets its own limit when a chunk is malformed, and nothing ever comes after that. One timer
+    serves the whole answer: a limit of its own for each read would cost more than reading.
+    """
+
+    def __init__(self, content: aiohttp.StreamReader, seconds: float) -> None:
+        self._content = content
+        self._seconds = seconds
+        self._loop = asyncio.get_running_loop()
+        self._waiting_since: float | None = None
+        self._timer = self._loop.call_later(seconds, self._look)
+
+    async def next_bytes(self) -> bytes:
+        """What arrived since; nothing at the end."""
+        self._waiting_since = self._loop.time()
+        data = await self._content.readany()
+        self._waiting_since = None
+        return data
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
+
+    def _look(self) -> None:
+        now = self._loop.time()
+        silent = now - self._waiting_since if self._waiting_since is not None else 0.0
+        if silent >= self._seconds:
+            self._content.set_exception(TimeoutError())
+        else:
+            self._timer = self._loop.call_later(self._seconds - silent, self._look)
 
 
 def _meaning_of(error: Exception) -> tuple[Code, str]:
