@@ -5,6 +5,7 @@ in the report, also after Ctrl-C.
 """
 
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from decimal import Decimal, InvalidOperation
@@ -18,7 +19,7 @@ from impasto.catalogue.catalogue import Catalogue
 from impasto.cli.gateway import RemoteGateway, own_gateway
 from impasto.cli.options import config_option, configure_quiet_logs, data_option, json_option
 from impasto.cli.table import print_table
-from impasto.cli.verify_asking import Ask, Verifier, weigh
+from impasto.cli.verify_asking import Ask, Verifier
 from impasto.cli.verify_plan import Check, Purse, dollars, plan_of
 from impasto.cli.verify_report import Report, Verdict, facts_of, markdown_of, rows_of
 from impasto.config import Settings, load_settings
@@ -88,9 +89,8 @@ def command(
     path = _report_path(report)
     verifier = Verifier(catalogue, Purse(max_cost), _secrets(settings))
     is_stopped = _run(verifier, checks, settings)
-    result = Report(
-        tuple(verifier.outcomes), max_cost, _today(), tuple(_notes(settings, catalogue, checks)), is_stopped
-    )
+    notes = tuple(_notes(settings, catalogue, checks))
+    result = Report(tuple(verifier.outcomes), max_cost, _today(), notes, is_stopped)
     _publish(result, path, as_json=as_json)
     if is_stopped:
         raise KeyboardInterrupt
@@ -140,41 +140,42 @@ def _no_key(catalogue: Catalogue) -> str:
 
 def _show_plan(checks: tuple[Check, ...], max_cost: Decimal, catalogue: Catalogue, *, as_json: bool) -> None:
     purse = Purse(max_cost)
-    reasons = [weigh(check, purse) for check in checks]
+    weighed = [(check, _weighed(check, purse)) for check in checks]
     if as_json:
-        rows = [
-            {"check": str(check.kind), "model": check.model.id, "asked": check.asked, "would_run": not why_not,
-             "most": _money(check.most), "why_not": why_not or None}
-            for check, why_not in zip(checks, reasons, strict=True)
-        ]  # fmt: skip
-        facts = {"live": False, "max_cost": _money(max_cost), "most": _money(purse.reserved), "checks": rows}
-        click.echo(json.dumps(facts, indent=2))
+        click.echo(json.dumps(_plan_facts(weighed, purse), indent=2))
         return
-    print_table(
-        ("model", "asked", "at most", "would run"),
-        [
-            (check.model.id, check.asked, "?" if check.most is None else dollars(check.most), why_not or "yes")
-            for check, why_not in zip(checks, reasons, strict=True)
-        ],
-    )
-    count = reasons.count("")
-    if any(not check.why_not for check in checks):
-        click.echo(f"\n{count} of {len(checks)} requests would be sent. They cost at most {dollars(purse.reserved)}.")
-        if count < len(checks):
-            every = sum((check.most for check in checks if check.most is not None), Decimal(0))
-            click.echo(
-                f"All of them cost at most {dollars(every)}: models that make drafts are weighed with all of them."
-            )
-        click.echo("Nothing was asked. To spend it: impasto verify --live" + _flag(max_cost))
-    else:
+    rows = [(check.model.id, check.asked, _most_text(check), why_not or "yes") for check, why_not in weighed]
+    print_table(("model", "asked", "at most", "would run"), rows)
+    if all(check.why_not for check in checks):
         click.echo(f"\n{_no_key(catalogue)}")
+        return
+    count = sum(not why_not for _, why_not in weighed)
+    click.echo(f"\n{count} of {len(checks)} requests would be sent. They cost at most {dollars(purse.reserved)}.")
+    if count < len(checks):
+        every = sum((check.most for check in checks if check.most is not None), Decimal(0))
+        click.echo(f"All of them cost at most {dollars(every)}; a model that makes drafts is weighed with all of them.")
+    click.echo(f"Nothing was asked. To spend it: impasto verify --live --max-cost {max_cost:f}")
 
 
-def _flag(max_cost: Decimal) -> str:
-    return f" --max-cost {max_cost:f}"
+def _plan_facts(weighed: Iterable[tuple[Check, str]], purse: Purse) -> dict[str, Any]:
+    rows = [
+        {"check": str(check.kind), "model": check.model.id, "asked": check.asked, "would_run": not why_not,
+         "most": None if check.most is None else f"{check.most:f}", "why_not": why_not or None}
+        for check, why_not in weighed
+    ]  # fmt: skip
+    return {"live": False, "max_cost": f"{purse.max_cost:f}", "most": f"{purse.reserved:f}", "checks": rows}
 
 
-# --- asking ---
+def _most_text(check: Check) -> str:
+    return "?" if check.most is None else dollars(check.most)
+
+
+def _weighed(check: Check, purse: Purse) -> str:
+    """Why `check` would not be started, or nothing."""
+    why_not = purse.why_not(check)
+    if not why_not:
+        purse.reserve(check)
+    return why_not
 
 
 def _run(verifier: Verifier, checks: tuple[Check, ...], settings: Settings) -> bool:
@@ -233,6 +234,8 @@ def _report_path(asked: str | None) -> Path:
         raise click.UsageError(
             f"--report {path}: there is no folder {path.parent}. Make it first: mkdir -p {path.parent}."
         )
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise click.UsageError(f"--report {path} cannot be written by this user. Name another place.")
     return path
 
 
@@ -248,7 +251,7 @@ def _notes(settings: Settings, catalogue: Catalogue, checks: Iterable[Check]) ->
     """Who was asked, and whether it was the provider itself; whose the catalogue is."""
     access = access_of(settings, catalogue)
     for provider in {check.model.provider.id: check.model.provider for check in checks}.values():
-        if access[provider.id].base_url == provider.base_url:
+        if access[provider.id].base_url == provider.base_url.rstrip("/"):
             yield f"{provider.name}, at its own address"
         else:
             yield f"{provider.name}, at another address than its own ({provider.base_url_env}): not the live service"
@@ -258,7 +261,3 @@ def _notes(settings: Settings, catalogue: Catalogue, checks: Iterable[Check]) ->
 
 def _today() -> date:
     return date.today()  # noqa: DTZ011 - the operator's day
-
-
-def _money(amount: Decimal | None) -> str | None:
-    return None if amount is None else f"{amount:f}"

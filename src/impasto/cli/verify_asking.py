@@ -60,12 +60,13 @@ class Verifier:
                 self.outcomes.append(Outcome(check, Verdict.SKIPPED, "Not asked: stopped by Ctrl-C."))
 
     def _outcome(self, check: Check, ask: Ask) -> Outcome:
-        earlier = self._pictures.pop(check.model.id, "") if check.kind is Kind.SECOND_TURN else ""
-        if check.kind is Kind.SECOND_TURN and not earlier and not check.why_not:
-            return Outcome(check, Verdict.SKIPPED, "There is no picture of this model's own to go on from.")
-        why_not = weigh(check, self.purse)
+        why_not = self._clean(self.purse.why_not(check))
         if why_not:
-            return Outcome(check, Verdict.SKIPPED, self._clean(why_not))
+            return Outcome(check, Verdict.SKIPPED, why_not)
+        earlier = self._pictures.pop(check.model.id, "") if check.kind is Kind.SECOND_TURN else ""
+        if check.kind is Kind.SECOND_TURN and not earlier:
+            return Outcome(check, Verdict.SKIPPED, "There is no picture of this model's own to go on from.")
+        self.purse.reserve(check)
         self._sent = check
         started = self.now()
         return self._asked(check, ask, earlier).after(self.now() - started)
@@ -75,7 +76,7 @@ class Verifier:
             answer = ask(check.body(earlier))
         except click.ClickException as error:
             return self._refused(check, error)
-        self.purse.correct(check.most, cost_of_answer(answer))
+        self.purse.correct(check, cost_of_answer(answer))
         try:
             picture = what_came(check, answer)
         except click.ClickException as error:
@@ -114,11 +115,3 @@ def _billed(outcome: Outcome, answer: dict[str, Any]) -> Outcome:
     """With what it cost or, where the answer does not know, what it may have cost."""
     cost = cost_of_answer(answer)
     return replace(outcome, cost=cost, may_cost=outcome.check.most if cost is None else None)
-
-
-def weigh(check: Check, purse: Purse) -> str:
-    """Why `check` is not started; where nothing stands against it, its bound is reserved."""
-    why_not = check.why_not or purse.why_not(check.most)
-    if not why_not and check.most is not None:
-        purse.reserve(check.most)
-    return why_not

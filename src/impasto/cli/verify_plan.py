@@ -79,24 +79,27 @@ class Purse:
     max_cost: Decimal
     reserved: Decimal = Decimal(0)
 
-    def why_not(self, most: Decimal | None) -> str:
-        """Why something that can cost `most` is not started, or nothing."""
+    def why_not(self, check: Check) -> str:
+        """Why `check` is not started, or nothing."""
+        most = check.most
+        if check.why_not:
+            return check.why_not
         if most is None:
             return "What it can cost at most is unknown: the catalogue lacks a price, or a bound of its output."
         if self.reserved + most > self.max_cost:
             return (
-                f"It can cost up to {dollars(most)}, and what came before up to {dollars(self.reserved)}: together more than "
-                f"--max-cost ${self.max_cost:f}."
+                f"It can cost up to {dollars(most)}, and what came before up to {dollars(self.reserved)}: together "
+                f"more than --max-cost ${self.max_cost:f}."
             )
         return ""
 
-    def reserve(self, most: Decimal) -> None:
-        self.reserved += most
+    def reserve(self, check: Check) -> None:
+        """Hold the most that `check` can cost."""
+        self.reserved += check.most or Decimal(0)
 
-    def correct(self, most: Decimal | None, cost: Decimal | None) -> None:
-        """Count what something cost beyond its bound, should a bound ever be too low."""
-        if most is not None and cost is not None:
-            self.reserved += max(Decimal(0), cost - most)
+    def correct(self, check: Check, cost: Decimal | None) -> None:
+        """Count what `check` cost beyond its bound, should a bound ever be too low."""
+        self.reserved += max(Decimal(0), (cost or Decimal(0)) - (check.most or Decimal(0)))
 
 
 def dollars(amount: Decimal) -> str:
