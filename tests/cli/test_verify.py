@@ -30,6 +30,7 @@ from tests.fakes.models import LIMITS, a_catalogue, a_model, a_text_model, retir
 from tests.fakes.pictures import png
 
 KEY = {"GEMINI_API_KEY": "a key"}
+NO_KEY = "No key for Google is set: GEMINI_API_KEY or GOOGLE_API_KEY."
 READY = {"google": True, "local": True}
 LONG_AGO = date(2020, 1, 1)
 PICTURE_URL = f"data:image/png;base64,{base64.b64encode(png()).decode()}"
@@ -72,7 +73,7 @@ def test_every_model_with_a_key_is_asked_once_and_again_where_it_signs() -> None
 
 def test_without_a_key_only_the_seeds_requests_are_left_and_cannot_be_asked() -> None:
     checks = plan_of(load_catalogue(), {"google": False, "local": True})
-    assert [check.why_not for check in checks] == ["No key for Google is set: GEMINI_API_KEY or GOOGLE_API_KEY."] * 2
+    assert [check.why_not for check in checks] == [NO_KEY] * 2
 
 
 def test_a_picture_is_asked_for_in_the_cheapest_size_and_not_in_1_1() -> None:
@@ -329,8 +330,8 @@ def test_silence_may_have_cost_money() -> None:
 
 
 def test_no_secret_and_no_novel_is_told() -> None:
-    outcome = outcome_of(failing(400, "The key s3cret is\nbad. " + "x" * 2000), secrets=("s3cret",))
-    assert outcome.sentence.startswith("The key [key] is bad. xxx")
+    outcome = outcome_of(failing(400, "The key s3cret is\nbad. " + "x" * 2000), hidden=("s3cret",))
+    assert outcome.sentence.startswith("The key [hidden] is bad. xxx")
     assert len(outcome.sentence) < 700
 
 
@@ -445,7 +446,7 @@ def test_the_plan_as_json_keeps_within_what_is_allowed(impasto: Impasto) -> None
 def test_without_a_key_the_plan_says_which_to_set(impasto: Impasto) -> None:
     result = impasto("verify")
     assert result.exit_code == 0
-    assert result.stdout.endswith("No provider has a key, so there is nothing to ask. Set one: GEMINI_API_KEY.\n")
+    assert result.stdout.endswith(f"There is nothing to ask. {NO_KEY}\n")
 
 
 def test_one_model_alone(impasto: Impasto) -> None:
@@ -456,7 +457,7 @@ def test_one_model_alone(impasto: Impasto) -> None:
 @pytest.mark.parametrize(
     ("arguments", "environment", "said"),
     [
-        (["--live"], {}, "No provider has a key, so there is nothing to ask. Set one: GEMINI_API_KEY."),
+        (["--live"], {}, NO_KEY),
         (["-m", "google/gemini-3.1-flash-imag"], KEY, "Did you mean google/gemini-3.1-flash-image"),
         (["-m", "local/painter"], KEY, "local/painter works in this process"),
         (["-m", SEED], {}, "No key for Google is set. Set GEMINI_API_KEY or GOOGLE_API_KEY."),

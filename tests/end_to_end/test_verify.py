@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 import pytest
 
 from impasto.simulator import faults
-from impasto.simulator.models import RETIRED
+from impasto.simulator.models import MODELS, RETIRED
 from impasto.simulator.server import GeminiSimulator
 
 FLASH = "google/gemini-3.1-flash-image"
@@ -179,6 +180,25 @@ async def test_a_provider_that_is_too_slow_failed_and_may_bill(google: GeminiSim
     assert check["verdict"] == "failed"
     assert "No whole answer within 1 seconds" in check["sentence"]
     assert check["may_cost"] == check["most"]
+
+
+async def test_a_provider_that_is_not_there_failed_and_its_address_is_not_told(
+    google: GeminiSimulator, tmp_path: Path
+) -> None:
+    done = await verify(google, tmp_path, "-m", FIRST, GOOGLE_GEMINI_BASE_URL="http://127.0.0.1:9")
+    assert done.returncode == 1
+    assert "failed: google/gemini-2.5-flash-image, picture, 4:3, 1K: " in done.stdout
+    assert "127.0.0.1" not in done.stdout + done.stderr + reports_in(tmp_path)[0].read_text()
+
+
+async def test_other_pixels_than_the_catalogues_are_told(tmp_path: Path) -> None:
+    old = MODELS[0]
+    other = replace(old, dimensions_1k=dict(old.dimensions_1k) | {"4:3": (1200, 864)})
+    async with GeminiSimulator(models=[other]) as google:
+        [check] = await checks_of(google, tmp_path, "-m", FIRST)
+    assert check["verdict"] == "differs"
+    assert check["sentence"] == "pixels: 1184×864 claimed, 1200×864 (differs by +16 and +0) came."
+    assert check["got"].startswith("1200×864, image/png, 1290 tokens")
 
 
 async def test_what_does_not_fit_is_skipped_and_not_sent(google: GeminiSimulator, tmp_path: Path) -> None:

@@ -11,10 +11,11 @@ from datetime import date
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 
-from impasto.app import access_of, available_of, load_operators_catalogue
+from impasto.app import access_of, available_of, first_key_of, load_operators_catalogue
 from impasto.catalogue.catalogue import Catalogue
 from impasto.cli.gateway import RemoteGateway, own_gateway
 from impasto.cli.options import config_option, configure_quiet_logs, data_option, json_option
@@ -24,6 +25,7 @@ from impasto.cli.verify_plan import Check, Purse, dollars, plan_of
 from impasto.cli.verify_report import Report, Verdict, facts_of, markdown_of, rows_of
 from impasto.config import Settings, load_settings
 from impasto.domain.errors import listed
+from impasto.domain.model import Provider
 
 _SHORTEST_SECRET = 4
 
@@ -87,7 +89,7 @@ def command(
         return
     _check_worthwhile(checks, max_cost, catalogue)
     path = _report_path(report)
-    verifier = Verifier(catalogue, Purse(max_cost), _secrets(settings))
+    verifier = Verifier(catalogue, Purse(max_cost), _hidden(settings, catalogue))
     is_stopped = _run(verifier, checks, settings)
     notes = tuple(_notes(settings, catalogue, checks))
     result = Report(tuple(verifier.outcomes), max_cost, _today(), notes, is_stopped)
@@ -120,10 +122,10 @@ def _ids(names: Iterable[str], catalogue: Catalogue, available: Mapping[str, boo
     return ids
 
 
-def _check_worthwhile(checks: Iterable[Check], max_cost: Decimal, catalogue: Catalogue) -> None:
+def _check_worthwhile(checks: tuple[Check, ...], max_cost: Decimal, catalogue: Catalogue) -> None:
     possible = [check for check in checks if not check.why_not]
     if not possible:
-        raise click.UsageError(_no_key(catalogue))
+        raise click.UsageError(_nothing_to_ask(checks, catalogue))
     least = min((check.most for check in possible if check.most is not None), default=None)
     if least is None:
         raise click.UsageError("The catalogue has no price for any of these models, so nothing can be kept in bounds.")
@@ -133,9 +135,11 @@ def _check_worthwhile(checks: Iterable[Check], max_cost: Decimal, catalogue: Cat
         )
 
 
-def _no_key(catalogue: Catalogue) -> str:
+def _nothing_to_ask(checks: Iterable[Check], catalogue: Catalogue) -> str:
+    """Why there is nothing to ask, where there is nothing."""
     variables = [provider.key_env[0] for provider in catalogue.providers.values() if provider.key_env]
-    return f"No provider has a key, so there is nothing to ask. Set one: {', '.join(variables)}."
+    reasons = dict.fromkeys(check.why_not for check in checks)
+    return " ".join(reasons) or f"No provider has a key. Set one: {', '.join(variables)}."
 
 
 def _show_plan(checks: tuple[Check, ...], max_cost: Decimal, catalogue: Catalogue, *, as_json: bool) -> None:
@@ -147,7 +151,7 @@ def _show_plan(checks: tuple[Check, ...], max_cost: Decimal, catalogue: Catalogu
     rows = [(check.model.id, check.asked, _most_text(check), why_not or "yes") for check, why_not in weighed]
     print_table(("model", "asked", "at most", "would run"), rows)
     if all(check.why_not for check in checks):
-        click.echo(f"\n{_no_key(catalogue)}")
+        click.echo(f"\nThere is nothing to ask. {_nothing_to_ask(checks, catalogue)}")
         return
     count = sum(not why_not for _, why_not in weighed)
     click.echo(f"\n{count} of {len(checks)} requests would be sent. They cost at most {dollars(purse.reserved)}.")
@@ -239,19 +243,25 @@ def _report_path(asked: str | None) -> Path:
     return path
 
 
-def _secrets(settings: Settings) -> tuple[str, ...]:
-    """What no report may hold, the longest first, so that none is left in part."""
-    catalogue = load_operators_catalogue(settings)
-    found = {key for provider in catalogue.providers.values() if (key := settings.secret_of(provider.key_env))}
-    secrets = {secret for _, secret in found} | ({settings.api_key} if settings.api_key else set())
-    return tuple(sorted((one for one in secrets if len(one) >= _SHORTEST_SECRET), key=len, reverse=True))
+def _hidden(settings: Settings, catalogue: Catalogue) -> tuple[str, ...]:
+    """What no report may hold: keys, and the operator's own addresses. The longest first, so that no part is left."""
+    hidden = {settings.api_key, first_key_of(settings)}
+    for provider, access in access_of(settings, catalogue).items():
+        hidden.add(access.key)
+        if not _is_at_home(catalogue.providers[provider], access.base_url):
+            hidden |= {access.base_url, urlsplit(access.base_url).netloc}
+    return tuple(sorted((one for one in hidden if one and len(one) >= _SHORTEST_SECRET), key=len, reverse=True))
+
+
+def _is_at_home(provider: Provider, base_url: str) -> bool:
+    return base_url == provider.base_url.rstrip("/")
 
 
 def _notes(settings: Settings, catalogue: Catalogue, checks: Iterable[Check]) -> Iterator[str]:
     """Who was asked, and whether it was the provider itself; whose the catalogue is."""
     access = access_of(settings, catalogue)
     for provider in {check.model.provider.id: check.model.provider for check in checks}.values():
-        if access[provider.id].base_url == provider.base_url.rstrip("/"):
+        if _is_at_home(provider, access[provider.id].base_url):
             yield f"{provider.name}, at its own address"
         else:
             yield f"{provider.name}, at another address than its own ({provider.base_url_env}): not the live service"

@@ -34,11 +34,11 @@ Ask = Callable[[Mapping[str, object]], dict[str, Any]]
 
 @dataclass(slots=True)
 class Verifier:
-    """Asks one check after the other and keeps what came. `secrets` are taken out of every sentence."""
+    """Asks one check after the other and keeps what came. `hidden` texts are taken out of every sentence."""
 
     catalogue: Catalogue
     purse: Purse
-    secrets: tuple[str, ...] = ()
+    hidden: tuple[str, ...] = ()
     now: Callable[[], float] = time.monotonic
     outcomes: list[Outcome] = field(default_factory=list)
     _sent: Check | None = None
@@ -105,8 +105,8 @@ class Verifier:
         return Outcome(check, Verdict.FAILED, sentence, got, cost=cost, may_cost=may_cost)
 
     def _clean(self, text: str) -> str:
-        for secret in self.secrets:
-            text = text.replace(secret, "[key]")
+        for secret in self.hidden:
+            text = text.replace(secret, "[hidden]")
         text = " ".join(text.split())
         return text if len(text) <= _LONGEST_SENTENCE else f"{text[:_LONGEST_SENTENCE]} …"
 
