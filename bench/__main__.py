@@ -8,6 +8,7 @@ import argparse
 import os
 import platform
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Callable
@@ -27,10 +28,12 @@ def main() -> int:
     if missing:
         print(missing, file=sys.stderr)
         return 2
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     # The load comes from here: what starts it must not stand in the way of the server that is measured.
     os.sched_setaffinity(0, {1})
     path = Path(tempfile.mkdtemp(prefix="impasto-bench-"))
     results: dict[str, Result] = {}
+    busy = os.getloadavg()[0]
     try:
         _say("writing pictures")
         folder = write_all(path)
@@ -46,7 +49,7 @@ def main() -> int:
     finally:
         shutil.rmtree(path, ignore_errors=True)
     print(*bounds_table(BOUNDS, results), sep="\n")
-    print(f"Measured on {_machine()}; {asked.repeat} turns of {asked.seconds:g} s.")
+    print(f"Measured on {_machine()}, load {busy:.1f} before; up to {asked.repeat} turns of {asked.seconds:g} s.")
     return 0
 
 
@@ -55,19 +58,19 @@ def _arguments() -> argparse.ArgumentParser:
     cases, targets = [case.name for case in CASES], [target.name for target in TARGETS]
     parser.add_argument("--cases", type=_choice(cases), default=cases, metavar="A,B", help=f"of: {', '.join(cases)}")
     parser.add_argument(
-        "--targets", type=_choice(targets, ";"), default=targets, metavar="A;B", help=f"of: {'; '.join(targets)}"
+        "--targets", type=_choice(targets), default=targets, metavar="A,B", help=f"of: {', '.join(targets)}"
     )
     parser.add_argument("--seconds", type=float, default=2, help="how long each turn lasts (2)")
     parser.add_argument("--repeat", type=int, default=3, help="turns of each target in each case (3)")
     return parser
 
 
-def _choice(names: list[str], separator: str = ",") -> Callable[[str], list[str]]:
+def _choice(names: list[str]) -> Callable[[str], list[str]]:
     def parse(text: str) -> list[str]:
-        chosen = [name.strip() for name in text.split(separator)]
+        chosen = [name.strip() for name in text.split(",")]
         unknown = [name for name in chosen if name not in names]
         if unknown:
-            raise argparse.ArgumentTypeError(f"{unknown[0]!r} is none of: {separator.join(names)}")
+            raise argparse.ArgumentTypeError(f"{unknown[0]!r} is none of: {', '.join(names)}")
         return chosen
 
     return parse

@@ -19,14 +19,17 @@ UNITS: dict[Metric, str] = {
     "peak": "MB peak",
 }
 
-NGINX, BUFFERING, DIRECT, LITELLM = "nginx", "nginx, buffering", "direct", "LiteLLM"
-WHOLE, STREAMED = "impasto, whole", "impasto, streamed"
+NGINX, BUFFERING, DIRECT, LITELLM = "nginx", "nginx-buffering", "direct", "LiteLLM"
+WHOLE, STREAMED = "impasto-whole", "impasto-streamed"
 ALL = (DIRECT, NGINX, BUFFERING, WHOLE, STREAMED, LITELLM)
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """`answer` and `request` name what is sent; paces are bytes a second on one connection, 0 for no limit."""
+    """`answer` and `request` name what is sent; paces are bytes a second on one connection, 0 for no limit.
+
+    A case whose turns are long, because its readers are slow, has `max_turns`.
+    """
 
     name: str
     title: str
@@ -39,6 +42,7 @@ class Case:
     provider_pace: float = 0
     model: str = IMAGE_MODEL
     targets: tuple[str, ...] = ALL
+    max_turns: int = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,7 @@ CASES = (
     ),
     Case(
         "slow", "A picture of 27 MB to 64 readers at 5 MB/s each, provider over TLS",
-        "27mb", "picture", 64, tls=True, reader_pace=5e6,
+        "27mb", "picture", 64, tls=True, reader_pace=5e6, max_turns=1,
     ),
     Case("text", "A few words, 32 connections", "text", "text", 32, False, "wrk", model=TEXT_MODEL, targets=_IN_WORDS),
     Case("text-1", "A few words, one connection", "text", "text", 1, False, "wrk", model=TEXT_MODEL, targets=_IN_WORDS),

@@ -46,9 +46,10 @@ class Bench:
         with ExitStack() as stack:
             source = stack.enter_context(self._source(case))
             running = self._start(case, targets, source, stack, result)
-            for turn in range(1, self.repeat + 1):
+            turn_count = min(self.repeat, case.max_turns)
+            for turn in range(1, turn_count + 1):
                 for target in [target for target in running if target.name not in result.notes]:
-                    self.say(f"{case.name}: {target.name}, turn {turn} of {self.repeat}")
+                    self.say(f"{case.name}: {target.name}, turn {turn} of {turn_count}")
                     try:
                         turns.setdefault(target.name, []).append(self._turn(case, target, running[target], source))
                     except LoadError as error:
@@ -70,7 +71,7 @@ class Bench:
     ) -> dict[Target, Running]:
         running = {}
         for target in targets:
-            home = self.folder.path / f"{case.name} {target.name}".replace(", ", " ").replace(" ", "-")
+            home = self.folder.path / f"{case.name}-{target.name}"
             home.mkdir()
             base_url = source.base_url(case.answer, tls=case.tls, photo=case.request == "edit")
             upstream = Upstream(base_url, source.certificate, home)

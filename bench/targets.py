@@ -167,9 +167,9 @@ _GEMINI = "/v1beta/models/{model}:generateContent"
 TARGETS = (
     Target("direct", "gemini", _GEMINI, None),
     Target("nginx", "gemini", _GEMINI, _nginx(_TUNED)),
-    Target("nginx, buffering", "gemini", _GEMINI, _nginx("")),
-    Target("impasto, whole", "whole", "/v3/chat/completions", _impasto, _impasto_environment, "/health/ready"),
-    Target("impasto, streamed", "streamed", "/v3/chat/completions", _impasto, _impasto_environment, "/health/ready"),
+    Target("nginx-buffering", "gemini", _GEMINI, _nginx("")),
+    Target("impasto-whole", "whole", "/v3/chat/completions", _impasto, _impasto_environment, "/health/ready"),
+    Target("impasto-streamed", "streamed", "/v3/chat/completions", _impasto, _impasto_environment, "/health/ready"),
     Target(
         "LiteLLM",
         "litellm",
@@ -183,8 +183,12 @@ TARGETS = (
 
 
 def programs_missing() -> str | None:
-    """What has to be installed first, as a sentence."""
+    """What has to be there first, as a sentence."""
     missing = [name for name in ("nginx", "wrk", "openssl", "taskset") if shutil.which(name) is None]
-    if not missing:
-        return None
-    return f"The benchmark needs {', '.join(missing)}. On Debian: apt-get install nginx-light wrk openssl util-linux"
+    if missing:
+        return (
+            f"The benchmark needs {', '.join(missing)}. On Debian: apt-get install nginx-light wrk openssl util-linux"
+        )
+    if len(os.sched_getaffinity(0)) < 2:
+        return "The benchmark needs two cores: one for the server that is measured, one for provider and load."
+    return None
