@@ -15,6 +15,7 @@ from impasto.domain.events import (
     Text,
     UsageSeen,
 )
+from impasto.domain.tools import ToolCall
 from impasto.domain.usage import Usage
 
 
@@ -32,11 +33,17 @@ class FoldedImage:
     claimed: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class FoldedCall:
+    call: ToolCall
+    signature: bytes = b""
+
+
 @dataclass(slots=True)
 class Folded:
     """`parts` in order; `usage` is the last one seen."""
 
-    parts: list[FoldedText | FoldedImage] = field(default_factory=list)
+    parts: list[FoldedText | FoldedImage | FoldedCall] = field(default_factory=list)
     usage: Usage | None = None
     finish: Finished | None = None
 
@@ -68,6 +75,10 @@ def fold(events: Sequence[Event]) -> Folded:
             case Text(text):
                 assert data is None
                 folded.parts.append(FoldedText(text, signature))
+                signature = b""
+            case ToolCall():
+                assert data is None
+                folded.parts.append(FoldedCall(event, signature))
                 signature = b""
             case Signature(piece):
                 signature += piece

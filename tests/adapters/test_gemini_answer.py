@@ -9,7 +9,7 @@ from impasto.adapters.gemini_answer import GeminiAnswerParser
 from impasto.domain.errors import Code, Failure
 from impasto.domain.events import Event, Finished, FinishReason, ImageStarted
 from impasto.domain.usage import Usage
-from tests.adapters.folding import Folded, FoldedImage, FoldedText, events_of, fold
+from tests.adapters.folding import Folded, FoldedCall, FoldedImage, FoldedText, events_of, fold
 from tests.fakes.pictures import png
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "gemini"
@@ -52,7 +52,7 @@ def folded(answer: Any) -> Folded:
     return fold(events_in(json.dumps(answer).encode()))
 
 
-def parts_of(*parts: Any) -> list[FoldedText | FoldedImage]:
+def parts_of(*parts: Any) -> list[FoldedText | FoldedImage | FoldedCall]:
     return folded({"candidates": [{"content": {"parts": list(parts)}, "finishReason": "STOP"}]}).parts
 
 
@@ -220,7 +220,7 @@ def test_a_signature_may_come_before_its_part() -> None:
 def test_a_signature_stays_with_its_own_part_even_where_that_is_left_out() -> None:
     assert parts_of(
         {"text": "hm", "thought": True, "thoughtSignature": "YQ=="},
-        {"functionCall": {"name": "search"}, "thoughtSignature": "Yg=="},
+        {"functionCall": {"args": {}}, "thoughtSignature": "Yg=="},
         {"text": "done"},
     ) == [FoldedText("", b"YQ=="), FoldedText("", b"Yg=="), FoldedText("done")]
 

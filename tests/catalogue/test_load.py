@@ -148,7 +148,8 @@ def test_every_model_says_what_it_is_and_what_it_costs(model: Model) -> None:
     assert model.id == f"{model.provider.id}/{model.id.split('/', 1)[1]}"
     assert model.description.endswith(".")
     assert "text" in model.input
-    assert set(model.parameters) <= set(Sampling.__slots__) - {"reasoning_effort"}
+    assert set(model.parameters) <= {*Sampling.__slots__, "tools", "response_format"} - {"reasoning_effort"}
+    assert not (model.makes_images and {"tools", "response_format"} & set(model.parameters))
     assert model.price is not None
     assert model.price.output_text is not None
     assert model.price.checked >= date(2026, 11, 22)

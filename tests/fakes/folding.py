@@ -40,6 +40,10 @@ def _message(deltas: list[Any], shape: str) -> Any:
         "text": "".join(delta.get("text", "") for delta in deltas),
         "refusal": next((delta["refusal"] for delta in deltas if "refusal" in delta), None),
     }
+    calls = [call for delta in deltas for call in delta.get("tool_calls", ())]
+    if calls:
+        assert [call.pop("index") for call in calls] == list(range(len(calls)))
+        message["tool_calls"] = calls
     if shape == "parts" and images:
         message["content"] = _parts(deltas)
     elif images:

@@ -14,13 +14,19 @@ from hypothesis import strategies as st
 from impasto.adapters.gemini_answer import GeminiAnswerParser
 from impasto.domain.errors import Code, Failure
 from impasto.domain.events import Event, ImageData
-from tests.adapters.folding import Folded, FoldedImage, FoldedText, events_of, fold
+from tests.adapters.folding import Folded, FoldedCall, FoldedImage, FoldedText, events_of, fold
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "gemini"
 ANSWERS = [path for path in sorted(FIXTURES.glob("*.json")) if not path.stem.startswith("error")]
 
 BASE64 = st.binary(max_size=40).map(lambda data: base64.b64encode(data).decode())
 TEXTS = st.text(max_size=12)
+KEYS = st.sampled_from(["data", "thoughtSignature", "args", "text", "inline_data", "a b"]) | st.text(max_size=5)
+JSON: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXTS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3),
+    max_leaves=6,
+)
 
 
 def spellings(*names: str) -> st.SearchStrategy[str]:
@@ -38,7 +44,9 @@ def parts(draw: st.DrawFn) -> dict[str, Any]:
         blob = [(draw(spellings("mimeType", "mime_type")), "image/png"), ("data", draw(BASE64))]
         members.append((draw(spellings("inlineData", "inline_data")), dict(draw(st.permutations(blob)))))
     elif kind == "call":
-        members.append(("functionCall", {"args": {"data": "AAAA", "text": "no"}}))
+        call: list[tuple[str, Any]] = [("args", draw(st.dictionaries(KEYS, JSON, max_size=3)))]
+        call += draw(st.just([("name", "look")]) | st.just([]))
+        members.append((draw(spellings("functionCall", "function_call")), dict(draw(st.permutations(call)))))
     if draw(st.booleans()):
         members.append(("thought", draw(st.booleans())))
     if draw(st.booleans()):
@@ -75,16 +83,21 @@ def found_in(pieces: Iterable[bytes]) -> Folded:
     return fold(events_of(GeminiAnswerParser("Google"), pieces))
 
 
-def without_claims(folded: Folded) -> list[FoldedText | FoldedImage]:
-    return [
-        FoldedImage(part.base64, part.thought, part.signature) if isinstance(part, FoldedImage) else part
-        for part in folded.parts
-    ]
+def plain(part: FoldedText | FoldedImage | FoldedCall) -> object:
+    """The part without what is merely claimed; arguments as the values that they mean."""
+    match part:
+        case FoldedImage():
+            return FoldedImage(part.base64, part.thought, part.signature)
+        case FoldedCall(call, signature):
+            assert call.signature == signature.decode()
+            return call.id, call.name, json.loads(call.arguments), signature
+    return part
 
 
-def parts_by_the_book(answer: dict[str, Any]) -> list[FoldedText | FoldedImage]:
+def parts_by_the_book(answer: dict[str, Any]) -> list[object]:
     """What the first candidate says, read at leisure."""
-    found: list[FoldedText | FoldedImage] = []
+    found: list[object] = []
+    calls = 0
     content = answer["candidates"][0].get("content") or {}
     for part in content.get("parts") or ():
         blob = part.get("inlineData", part.get("inline_data", {}))
@@ -92,8 +105,12 @@ def parts_by_the_book(answer: dict[str, Any]) -> list[FoldedText | FoldedImage]:
         thought = part.get("thought") is True
         text = "" if thought else part.get("text", "")
         is_signed = "thoughtSignature" in part or "thought_signature" in part
+        call = part.get("functionCall", part.get("function_call", {}))
         if "data" in blob:
             found.append(FoldedImage(blob["data"].encode(), thought, signature))
+        elif "name" in call and not thought:
+            found.append((f"call_{calls}_look", "look", call["args"], signature))
+            calls += 1
         elif text or is_signed:
             found.append(FoldedText(text, signature))
     return found
@@ -103,7 +120,7 @@ def parts_by_the_book(answer: dict[str, Any]) -> list[FoldedText | FoldedImage]:
 def test_any_cutting_gives_the_parts_of_the_document(case: tuple[dict[str, Any], list[bytes]]) -> None:
     answer, pieces = case
     found = found_in(pieces)
-    assert without_claims(found) == parts_by_the_book(answer)
+    assert [plain(part) for part in found.parts] == parts_by_the_book(answer)
     assert found.finish is not None
     assert found.finish.native == answer["candidates"][0].get("finishReason", "FINISH_REASON_UNSPECIFIED")
     assert found.finish.explanation == answer["candidates"][0].get("finishMessage", "")

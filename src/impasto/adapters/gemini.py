@@ -9,15 +9,18 @@ Sources: https://ai.google.dev/api/generate-content and the models of google-gen
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import assert_never
 from urllib.parse import quote
 
 import msgspec
+from msgspec import Raw
 
 from impasto.adapters.base import AnswerParser, WireRequest
 from impasto.adapters.gemini_answer import GeminiAnswerParser, GeminiStreamParser
 from impasto.domain.chat import Buffer, ImagePart, ModelCall, Sampling, TextPart, Turn
 from impasto.domain.errors import Code, Failure
+from impasto.domain.tools import Tool, ToolCall, ToolChoice, ToolResult
 
 _SAMPLING_KEYS = {
     "temperature": "temperature",
@@ -30,6 +33,11 @@ _SAMPLING_KEYS = {
 }
 _WORDS_BEFORE_EARLIER_PICTURE = "The picture that you made before:"
 _WORDS_BEFORE_EARLIER_WORDS = "You answered before: "
+_CALLING_MODES = {"auto": "AUTO", "none": "NONE", "required": "ANY"}
+_UNSIGNED = "skip_thought_signature_validator"
+"""Google's own word for a call that its model did not make, or whose signature is lost.
+https://ai.google.dev/gemini-api/docs/thought-signatures#faqs"""
+_object = msgspec.json.Decoder(dict[str, object])
 
 
 class GeminiAdapter:
@@ -42,7 +50,8 @@ class GeminiAdapter:
 
     def parser(self, call: ModelCall) -> AnswerParser:
         parser = GeminiStreamParser if call.streamed else GeminiAnswerParser
-        return parser(call.model.provider.name)
+        call_ids = [part.id for turn in call.turns for part in turn.parts if isinstance(part, ToolCall)]
+        return parser(call.model.provider.name, call_ids)
 
     def failure_of(self, call: ModelCall, status: int, headers: Mapping[str, str], body: bytes) -> Failure:
         return _failure_of(call.model.provider.name, status, headers, _error_in(body))
@@ -64,6 +73,11 @@ def _body(call: ModelCall) -> Iterable[Buffer]:
     yield b"]"
     if system:
         yield b',"systemInstruction":' + msgspec.json.encode({"parts": [{"text": text} for text in system]})
+    if call.tools:
+        yield b',"tools":' + msgspec.json.encode(
+            [{"functionDeclarations": [_declaration(tool) for tool in call.tools]}]
+        )
+        yield b',"toolConfig":' + msgspec.json.encode({"functionCallingConfig": _calling(call.tool_choice)})
     config = _generation_config(call)
     if config:
         yield b',"generationConfig":' + msgspec.json.encode(config)
@@ -80,6 +94,38 @@ def _parts(turn: Turn) -> Iterable[Buffer]:
                 yield comma + b'{"inlineData":{"mimeType":"' + media_type.encode() + b'","data":"'
                 yield base64
                 yield b'"}}'
+            case ToolCall():
+                yield comma + msgspec.json.encode(_function_call(part))
+            case ToolResult(_, name, text):
+                response = {"functionResponse": {"name": name, "response": _object_of(text)}}
+                yield comma + msgspec.json.encode(response)
+            case _:
+                assert_never(part)
+
+
+def _function_call(call: ToolCall) -> dict[str, object]:
+    part: dict[str, object] = {"functionCall": {"name": call.name, "args": Raw(call.arguments.encode())}}
+    return part | ({"thoughtSignature": call.signature} if call.signature else {})
+
+
+def _object_of(text: str) -> object:
+    """What a function returned, as the object that Google wants: one passes as it is, all else is called the result."""
+    try:
+        _object.decode(text)
+    except (msgspec.DecodeError, RecursionError):
+        return {"result": text}
+    return Raw(text.encode())
+
+
+def _declaration(tool: Tool) -> dict[str, object]:
+    # `parameters` takes a dialect of OpenAPI's, this field JSON Schema.
+    pairs = (("description", tool.description), ("parametersJsonSchema", tool.parameters and Raw(tool.parameters)))
+    return {"name": tool.name} | {key: value for key, value in pairs if value}
+
+
+def _calling(choice: ToolChoice) -> dict[str, object]:
+    config: dict[str, object] = {"mode": _CALLING_MODES[choice.mode]}
+    return config | ({"allowedFunctionNames": [choice.name]} if choice.name else {})
 
 
 def _split_system(call: ModelCall) -> tuple[list[str], list[Turn]]:
@@ -92,9 +138,9 @@ def _split_system(call: ModelCall) -> tuple[list[str], list[Turn]]:
         if isinstance(part, TextPart) and part.text
     ]
     turns = [_without_empty_words(turn) for turn in call.turns if turn.role != "system"]
-    turns = [turn for turn in turns if turn.parts]
+    turns = [*_with_joined_results(turn for turn in turns if turn.parts)]
     if call.model.signatures:
-        turns = _without_model_turns(turns)
+        turns = _without_model_turns(turns) if call.model.makes_images else [_with_signed_call(turn) for turn in turns]
     if system and turns and not call.model.system_messages:
         return [], _with_instructions(TextPart("\n\n".join(system)), turns)
     return system, turns
@@ -113,15 +159,48 @@ def _without_empty_words(turn: Turn) -> Turn:
     return Turn(turn.role, tuple(part for part in turn.parts if not isinstance(part, TextPart) or part.text))
 
 
+def _with_joined_results(turns: Iterable[Turn]) -> Iterable[Turn]:
+    """The turns, with all that came of one turn's calls in one turn, in the order of the calls.
+
+    https://ai.google.dev/gemini-api/docs/function-calling#parallel_function_calling
+    """
+    places: dict[str, int] = {}
+    results: list[ToolResult] = []
+    for turn in turns:
+        if turn.role == "tool":
+            results += (part for part in turn.parts if isinstance(part, ToolResult))
+            continue
+        if results:
+            yield _results_turn(results, places)
+            results = []
+        places = {part.id: place for place, part in enumerate(turn.parts) if isinstance(part, ToolCall)}
+        yield turn
+    if results:
+        yield _results_turn(results, places)
+
+
+def _results_turn(results: Sequence[ToolResult], places: Mapping[str, int]) -> Turn:
+    in_order = sorted(results, key=lambda result: places.get(result.call_id, len(places)))
+    return Turn("tool", tuple(in_order))
+
+
+def _with_signed_call(turn: Turn) -> Turn:
+    """The turn, its first call signed: Gemini 3 signs the first of a turn and wants it back so."""
+    first = next((part for part in turn.parts if isinstance(part, ToolCall)), None)
+    if first is None or first.signature:
+        return turn
+    return Turn(turn.role, tuple(replace(first, signature=_UNSIGNED) if part is first else part for part in turn.parts))
+
+
 def _without_model_turns(turns: Sequence[Turn]) -> list[Turn]:
-    """Earlier answers told as part of the next user turn.
+    """Earlier answers told as part of the next user turn, for models that make pictures.
 
     Gemini 3 refuses a model turn whose picture or first words lack their signature, and callers
     cannot carry signatures. A user turn needs none.
     https://ai.google.dev/gemini-api/docs/thought-signatures#model-behavior
     """
     told: list[Turn] = []
-    waiting: list[TextPart | ImagePart] = []
+    waiting: list[TextPart | ImagePart | ToolCall | ToolResult] = []
     for turn in turns:
         if turn.role == "assistant":
             waiting += _as_told(turn)
@@ -152,6 +231,10 @@ def _generation_config(call: ModelCall) -> dict[str, object]:
         image_config = {key: value for key, value in pairs if value is not None}
         if image_config:
             config["imageConfig"] = image_config
+    if call.response_format is not None:
+        config["responseMimeType"] = "application/json"
+        if call.response_format.schema:
+            config["responseJsonSchema"] = Raw(call.response_format.schema)
     return config | _sampling(call.sampling)
 
 

@@ -8,12 +8,13 @@ https://ai.google.dev/gemini-api/docs/thought-signatures for what the pieces mea
 """
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 from impasto.adapters.gemini_usage import Counts, usage_of
 from impasto.adapters.json_scan import Began, Ended, JsonError, JsonScanner, Path, Scalar, StringPiece, Token, Value
+from impasto.adapters.json_text import JsonText
 from impasto.adapters.sse import SseBegan, SseData, SseEnded, SseReader, SseToken
 from impasto.domain.errors import Code, Failure
 from impasto.domain.events import (
@@ -27,6 +28,7 @@ from impasto.domain.events import (
     Text,
     UsageSeen,
 )
+from impasto.domain.tools import MAX_SIGNATURE_CHARACTERS, ToolCall
 
 _FINISH_REASONS = {
     "STOP": FinishReason.STOP,
@@ -44,6 +46,11 @@ with something in it is delivered under its native name, and one with nothing in
 
 _STREAMED = ("data", "thoughtSignature", "thought_signature")
 _PART_DEPTH = 5  # ("candidates", 0, "content", "parts", index)
+_ARGUMENTS_DEPTH = _PART_DEPTH + 2  # (..., "functionCall", "args")
+_CALLS = ("functionCall", "function_call")
+_MAX_ARGUMENTS_BYTES = 1 << 20
+_LONGEST_CALL_ID = 40
+"""What OpenAI's own API takes back."""
 _LONGEST_LOGGED = 300
 _AFTER_UNDERSCORE = re.compile("_([a-z])")
 
@@ -57,14 +64,19 @@ class _Part:
     thought: bool = False
     picture: Literal["none", "open", "whole"] = "none"
     is_signed: bool = False
+    signature: bytearray = field(default_factory=bytearray)
     rest: bytes = b""
+    call_name: str = ""
+    call_id: str = ""
+    arguments: JsonText | None = None
 
 
 class GeminiAnswerParser:
-    """Parses one whole `GenerateContentResponse`. `provider` is the name that failures give."""
+    """Parses one whole `GenerateContentResponse`. `provider` is the name that failures give, `call_ids` are
+    those of earlier calls of functions: no call of this answer takes one of them."""
 
-    def __init__(self, provider: str) -> None:
-        self._reading = _Reading(provider)
+    def __init__(self, provider: str, call_ids: Collection[str] = ()) -> None:
+        self._reading = _Reading(provider, call_ids)
         self._document = _Document(self._reading)
 
     def feed(self, data: bytes) -> Sequence[Event]:
@@ -77,8 +89,8 @@ class GeminiAnswerParser:
 class GeminiStreamParser:
     """Parses the answer of `streamGenerateContent?alt=sse`: one `GenerateContentResponse` in each event."""
 
-    def __init__(self, provider: str) -> None:
-        self._reading = _Reading(provider)
+    def __init__(self, provider: str, call_ids: Collection[str] = ()) -> None:
+        self._reading = _Reading(provider, call_ids)
         self._document: _Document | None = None
         self._sse = SseReader()
 
@@ -116,7 +128,7 @@ class _Document:
         try:
             tokens = self._scanner.feed(data)
         except JsonError as error:
-            raise self._reading.wrong("sent an answer that is not what its API promises", str(error)) from error
+            raise self._reading.unusable(str(error)) from error
         return self._reading.read(tokens)
 
     def finish(self) -> list[Event]:
@@ -131,8 +143,10 @@ class _Document:
 class _Reading:
     """What is known of an answer so far, over one document or many."""
 
-    def __init__(self, provider: str) -> None:
+    def __init__(self, provider: str, call_ids: Collection[str]) -> None:
         self._provider = provider
+        self._call_ids = set(call_ids)
+        self._has_calls = False
         self._events: list[Event] = []
         self._part: _Part | None = None
         self._counts: Counts | None = None
@@ -161,6 +175,8 @@ class _Reading:
     def read(self, tokens: Iterable[Token]) -> list[Event]:
         for token in tokens:
             match token:
+                case _ if self._part and _is_in_arguments(token.path):
+                    self._read_arguments(self._part, token)
                 case StringPiece():
                     self._read_piece(token)
                 case Value(path, value):
@@ -187,11 +203,22 @@ class _Reading:
                 self._read_picture(part, piece)
             case ("thoughtSignature",):
                 part.is_signed = True
+                if len(part.signature) <= MAX_SIGNATURE_CHARACTERS:
+                    part.signature += piece.data[: MAX_SIGNATURE_CHARACTERS + 1]
                 self._events.append(Signature(piece.data))
+
+    def _read_arguments(self, part: _Part, token: Token) -> None:
+        if len(token.path) == _ARGUMENTS_DEPTH and isinstance(token, Began | Value):
+            part.arguments = JsonText(_MAX_ARGUMENTS_BYTES)
+        try:
+            if part.arguments:
+                part.arguments.take(token)
+        except JsonError as error:
+            raise self.unusable(str(error)) from error
 
     def _read_picture(self, part: _Part, piece: StringPiece) -> None:
         if part.picture == "whole":
-            raise self.wrong("sent an answer that is not what its API promises", "two pictures in one part")
+            raise self.unusable("two pictures in one part")
         if part.picture == "none":
             self._events.append(ImageStarted(part.media_type, part.thought))
         part.picture = "whole" if piece.last else "open"
@@ -226,6 +253,10 @@ class _Reading:
                 part.thought = value is True
             case ["inlineData", "mimeType"], str(media_type):
                 part.media_type = media_type
+            case ["functionCall", "name"], str(name):
+                part.call_name = name
+            case ["functionCall", "id"], str(call_id):
+                part.call_id = call_id
 
     def _end_part(self) -> None:
         part, self._part = self._part, None
@@ -235,9 +266,31 @@ class _Reading:
         self._has_output |= bool(text) or (part.picture != "none" and not part.thought)
         if part.picture != "none":
             self._events.append(ImageEnded(part.thought))
+        elif part.call_name and not part.thought:
+            self._events.append(self._call_of(part))
         elif text or part.is_signed:
             # Without words as well, so that a signature never ends up with the part after its own.
             self._events.append(Text(text))
+
+    def _call_of(self, part: _Part) -> ToolCall:
+        arguments = part.arguments.whole() if part.arguments else "null"
+        if arguments == "null":
+            arguments = "{}"
+        elif not arguments.startswith("{"):
+            raise self.unusable("the arguments of a call are no object")
+        self._has_calls = self._has_output = True
+        is_carried = len(part.signature) <= MAX_SIGNATURE_CHARACTERS
+        signature = part.signature.decode(errors="replace") if is_carried else ""
+        return ToolCall(self._call_id(part), part.call_name, arguments, signature)
+
+    def _call_id(self, part: _Part) -> str:
+        """Google's own; where it gave none, or one that is taken, how many came before and the name."""
+        call_id, number = part.call_id, len(self._call_ids)
+        while not call_id or call_id in self._call_ids:
+            call_id = f"call_{number}_{part.call_name}"[:_LONGEST_CALL_ID]
+            number += 1
+        self._call_ids.add(call_id)
+        return call_id
 
     def _finished(self) -> Finished:
         facts = self._facts
@@ -247,11 +300,16 @@ class _Reading:
             return Finished(FinishReason.CONTENT_FILTER, blocked, facts.get("blockReasonMessage", ""))
         if not self._has_candidate:
             raise self.wrong("sent an answer with no candidate in it")
+        if self._has_calls and reason is FinishReason.STOP:
+            reason = FinishReason.TOOL_CALLS
         return Finished(reason, native, facts.get("finishMessage", ""))
 
     def _failed_midway(self) -> Failure:
         said = " ".join(value for name, value in self._facts.items() if name.partition(".")[0] == "error")
         return self.wrong("failed in the middle of its answer", said[:_LONGEST_LOGGED])
+
+    def unusable(self, logged: str) -> Failure:
+        return self.wrong("sent an answer that is not what its API promises", logged)
 
     def wrong(self, what: str, logged: str = "") -> Failure:
         message = f"{self._provider} {what}. It may bill for the call."
@@ -260,6 +318,11 @@ class _Reading:
 
 def _is_part(path: Path) -> bool:
     return len(path) == _PART_DEPTH and path[:4] == ("candidates", 0, "content", "parts")
+
+
+def _is_in_arguments(path: Path) -> bool:
+    """Of the part that is open: whether this is of the arguments of its call."""
+    return len(path) >= _ARGUMENTS_DEPTH and path[_PART_DEPTH] in _CALLS and path[_PART_DEPTH + 1] == "args"
 
 
 def _camel(path: Path) -> Path:

@@ -16,7 +16,7 @@ import json
 import math
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 Path = tuple[str | int, ...]
@@ -46,10 +46,11 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """A whole scalar; strings are decoded."""
+    """A whole scalar; strings are decoded. `word` is what stands on the wire for any other, digit by digit."""
 
     path: Path
     value: Scalar
+    word: bytes = field(default=b"", compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +102,7 @@ _ESCAPED_RUN = re.compile(rb"\\[\x00-\x7f]+")
 _HALF_PAIR = re.compile("[\ud800-\udfff]")
 _ANY_CHARACTER = json.JSONDecoder(strict=False)
 
+_SMALL_BYTES = 4096
 _MAX_WORD_BYTES = 4096
 _MAX_KEY_BYTES = 4096
 
@@ -133,6 +135,11 @@ class JsonScanner:
 
     def feed(self, data: bytes) -> list[Token]:
         """The tokens that `data` brings."""
+        if self._position == 0 and len(data) <= _SMALL_BYTES and not self._held:
+            tokens = _tokens_of_small(data, self._streamed_keys, self._max_depth)
+            if tokens:
+                self._position, self._expected = len(data), _NOTHING
+                return tokens
         if self._held:
             data, self._held = self._held + data, b""
         at = 0
@@ -209,7 +216,7 @@ class JsonScanner:
         value = _LITERALS[word] if word in _LITERALS else _number_of(word)
         if value is None and word != b"null":
             raise self._error(at)
-        self._tokens.append(Value(tuple(self._path), value))
+        self._tokens.append(Value(tuple(self._path), value, word))
         self._end_value()
         return end
 
@@ -307,3 +314,65 @@ def _unescaped(run: re.Match[bytes]) -> bytes:
 
 def _of_whole_characters(text: str) -> str:
     return text if text.isascii() else _HALF_PAIR.sub("\ufffd", text)
+
+
+class _Members(list[tuple[str, object]]):
+    """The members of an object, in order, with keys that come twice."""
+
+
+class _Word(str):
+    """A number as it stands on the wire."""
+
+    __slots__ = ()
+
+
+_WHOLE = json.JSONDecoder(object_pairs_hook=_Members, parse_int=_Word, parse_float=_Word, parse_constant=_Word)
+
+
+def _tokens_of_small(data: bytes, streamed_keys: frozenset[str], max_depth: int) -> list[Token]:
+    """The tokens of a small document that came whole, five times as fast; none where that is not plain to see.
+
+    What is not plain is left to the scanner, so that there is one judge of what is no JSON: whatever the standard
+    library refuses or reads more freely, escapes that may be half a character, and containers at the bound.
+    """
+    if b"\\u" in data or data[-1:] not in (b"}", b"\n"):
+        return []
+    try:
+        document = _WHOLE.decode(data.decode())
+    except (ValueError, RecursionError):
+        return []
+    tokens: list[Token] = []
+    return tokens if _read_small(document, (), False, streamed_keys, max_depth, tokens) else []
+
+
+def _read_small(
+    value: object, path: Path, streamed: bool, streamed_keys: frozenset[str], depth_left: int, tokens: list[Token]
+) -> bool:
+    """Append the tokens of `value`; whether all of it was plain."""
+    if isinstance(value, _Members):
+        tokens.append(Began(path, "object"))
+        for key, member in value:
+            if not _read_small(member, (*path, key), key in streamed_keys, streamed_keys, depth_left - 1, tokens):
+                return False
+        tokens.append(Ended(path))
+        return depth_left > 0
+    if isinstance(value, list):
+        tokens.append(Began(path, "array"))
+        for index, item in enumerate(value):
+            if not _read_small(item, (*path, index), streamed, streamed_keys, depth_left - 1, tokens):
+                return False
+        tokens.append(Ended(path))
+        return depth_left > 0
+    if isinstance(value, _Word):
+        word = value.encode()
+        number = _number_of(word)
+        tokens.append(Value(path, number, word))
+        return number is not None
+    if streamed and isinstance(value, str):
+        tokens.append(StringPiece(path, value.encode(), last=True))
+    elif value is None or isinstance(value, str | bool):
+        tokens.append(Value(path, value, b"" if isinstance(value, str) else _WORDS_OF[value]))
+    return True
+
+
+_WORDS_OF = {value: word for word, value in _LITERALS.items()}

@@ -19,11 +19,13 @@ from impasto.api.shapes import (
     words_alone,
     words_beside,
 )
+from impasto.api.tool_wire import tool_call_body
 from impasto.completions.answer import Completion, Words
 from impasto.completions.create import Prepared
 from impasto.domain.errors import Failure
 from impasto.domain.events import Event, ImageData, ImageEnded, ImageStarted, Text
 from impasto.domain.model import Model
+from impasto.domain.tools import ToolCall
 
 PIECE_CHARACTERS = 64 << 10
 """Longest piece of a data URL in one chunk: readers of lines have limits, and 64 KiB passes them."""
@@ -43,6 +45,7 @@ class ChunkWriter:
         self._words_key = "text" if words_beside(shape, model) else "content"
         self._has_begun = False
         self._picture_count = 0
+        self._call_count = 0
         self._in_content = False
         self._has_content = False
         self._last_was_words = False
@@ -71,6 +74,9 @@ class ChunkWriter:
                 yield data
             case ImageEnded():
                 yield from self._end_picture()
+            case ToolCall():
+                yield self._chunk({"tool_calls": [{"index": self._call_count} | tool_call_body(event)]})
+                self._call_count += 1
             case _:
                 pass
 
@@ -152,6 +158,7 @@ def replayed(completion: Completion, shape: str) -> Iterator[Event]:
             for data in base64_of(completion, part):
                 yield ImageData(data)
             yield ImageEnded()
+    yield from completion.tool_calls
 
 
 def receipt_chunk(answers: Answers, ignored: tuple[str, ...], version: str) -> bytes:

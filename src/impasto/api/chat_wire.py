@@ -10,9 +10,11 @@ from typing import Annotated, cast
 import msgspec
 from msgspec import Meta, Raw, Struct
 
+from impasto.api.format_wire import parse_response_format
 from impasto.api.json_errors import not_json, wrong_shape
 from impasto.api.message_wire import MessageBody, parse_messages
 from impasto.api.shapes import SHAPES
+from impasto.api.tool_wire import parse_tool_choice, parse_tools
 from impasto.domain.chat import ChatRequest, Sampling
 from impasto.domain.errors import Code, Failure, listed
 from impasto.domain.image import ImageConfig
@@ -32,14 +34,14 @@ REFUSED_FIELDS = frozenset(
     {
         "audio", "extra_body", "extra_headers", "fallbacks", "function_call", "functions", "include_signatures",
         "logit_bias", "logprobs", "on_unsupported", "post_hooks", "pre_hooks", "prediction", "provider_params",
-        "response_format", "retention", "router_candidates", "routing", "service_tier", "thinking", "tool_choice",
-        "tools", "top_logprobs", "verbosity", "web_search_options",
+        "retention", "router_candidates", "routing", "service_tier", "thinking", "top_logprobs", "verbosity",
+        "web_search_options",
     }
 )  # fmt: skip
 """Fields that would change the answer and that no part of this gateway honours."""
 
 _EMPTY_VALUES: tuple[object, ...] = (None, False, [], {}, "", "auto", "none", "default")
-_HARMLESS_VALUES: dict[str, object] = {"response_format": {"type": "text"}, "thinking": {"type": "disabled"}}
+_HARMLESS_VALUES: dict[str, object] = {"thinking": {"type": "disabled"}}
 _LONGEST_HARMLESS = 100
 
 
@@ -67,6 +69,10 @@ class _Fields(Struct):
     presence_penalty: Annotated[float, Meta(ge=-2, le=2)] | None = None
     frequency_penalty: Annotated[float, Meta(ge=-2, le=2)] | None = None
     reasoning_effort: str | None = None
+    tools: Raw = Raw(b"null")
+    tool_choice: Raw = Raw(b"null")
+    parallel_tool_calls: bool | None = None
+    response_format: Raw = Raw(b"null")
 
 
 class _KnownFields(_Fields, forbid_unknown_fields=True):
@@ -107,6 +113,7 @@ def parse_chat_body(body: bytes | bytearray) -> ChatBody:
 def _parse(body: bytes | bytearray) -> ChatBody:
     fields, ignored = _decode(body)
     _check_form(fields)
+    tools = parse_tools(fields.tools)
     request = ChatRequest(
         model=fields.model,
         messages=parse_messages(fields.messages),
@@ -114,6 +121,9 @@ def _parse(body: bytes | bytearray) -> ChatBody:
         sampling=_sampling(fields),
         modalities=_modalities(fields.modalities),
         max_cost=_max_cost(fields.max_cost),
+        tools=tools,
+        tool_choice=parse_tool_choice(fields.tool_choice, tools, fields.parallel_tool_calls),
+        response_format=parse_response_format(fields.response_format),
     )
     return ChatBody(request, _shape(fields), ignored, bool(fields.stream), 1 if fields.n is None else fields.n)
 

@@ -5,6 +5,7 @@ An answer of this gateway, in any of its shapes, is taken back as what it was.
 """
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 
 import msgspec
 from msgspec import Raw, Struct
@@ -12,12 +13,16 @@ from msgspec import Raw, Struct
 from impasto.api.json_errors import wrong_shape
 from impasto.api.markdown_wire import has_markdown_pictures, parse_markdown
 from impasto.api.picture_wire import is_picture_url, parse_picture, parse_picture_url
+from impasto.api.tool_wire import ToolCallBody, parse_tool_calls
 from impasto.domain.chat import ImageLink, ImagePart, Message, Role, TextPart
 from impasto.domain.errors import Code, Failure, listed
+from impasto.domain.tools import ToolCall, ToolResult
 
 MAX_TEXT_CHARACTERS = 1 << 20
 MAX_PARTS = 4096
-ROLES: dict[str, Role] = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant"}
+ROLES: dict[str, Role] = {
+    "system": "system", "developer": "system", "user": "user", "assistant": "assistant", "tool": "tool",
+}  # fmt: skip
 
 Part = TextPart | ImagePart | ImageLink
 _NULL = Raw(b"null")
@@ -41,14 +46,17 @@ class PartBody(Struct):
 
 
 class MessageBody(Struct):
-    """One message. `text`, `images` and `refusal` are fields of earlier answers."""
+    """One message. `text`, `images`, `refusal` and `tool_calls` are fields of earlier answers; `tool_call_id` says
+    which call of those a message with the role `tool` answers."""
 
     role: str
     content: Raw = _NULL
     text: str | None = None
     refusal: str | None = None
     images: list[PartBody] | None = None
-    tool_calls: list[Raw] | None = None
+    tool_calls: list[ToolCallBody] | None = None
+    tool_call_id: str | None = None
+    function_call: Raw = _NULL
 
 
 class _ImageUrl(Struct):
@@ -62,12 +70,47 @@ _text = msgspec.json.Decoder(str)
 
 def parse_messages(bodies: list[MessageBody]) -> tuple[Message, ...]:
     """Raises 400, 413, 415 or 422, naming the message, the part and the field."""
-    messages = tuple(_parse_message(body, f"messages[{index}]") for index, body in enumerate(bodies))
+    messages: list[Message] = []
+    waiting = _Waiting()
+    for index, body in enumerate(bodies):
+        messages.append(_parse_message(body, f"messages[{index}]", waiting))
+    waiting.check_empty()
     _check_size([part for message in messages for part in message.parts])
-    return messages
+    return tuple(messages)
 
 
-def _parse_message(body: MessageBody, where: str) -> Message:
+@dataclass(slots=True)
+class _Waiting:
+    """The calls of functions that have no result yet: their names by their ids, and the place of their message."""
+
+    names: dict[str, str] = field(default_factory=dict)
+    where: str = ""
+
+    def check_empty(self) -> None:
+        if self.names:
+            raise Failure(
+                Code.INVALID_VALUE,
+                f"{self.where} has no result for {listed([name[:40] for name in self.names])}. For every call, a "
+                "message with the role tool and its tool_call_id has to follow.",
+                param=self.where,
+            )
+
+    def result(self, body: MessageBody, text: str, where: str) -> ToolResult:
+        call_id = body.tool_call_id
+        if call_id is None:
+            raise _missing("tool_call_id", where)
+        name = self.names.pop(call_id, None)
+        if name is None:
+            where += ".tool_call_id"
+            raise Failure(
+                Code.INVALID_VALUE,
+                f'{where} "{call_id[:40]}" is the id of no call just before that waits for a result.',
+                param=where,
+            )
+        return ToolResult(call_id, name, text)
+
+
+def _parse_message(body: MessageBody, where: str, waiting: _Waiting) -> Message:
     role = ROLES.get(body.role)
     if role is None:
         raise Failure(
@@ -75,13 +118,32 @@ def _parse_message(body: MessageBody, where: str) -> Message:
             f'{where}.role "{body.role[:40]}" is not possible. It takes {listed(tuple(ROLES))}.',
             param=f"{where}.role",
         )
+    if body.function_call != _NULL:
+        raise _unsupported(f"{where}.function_call", "it was replaced by tool_calls")
+    if role == "tool":
+        return Message(role, (waiting.result(body, _text_of_result(body, where), where),))
+    waiting.check_empty()
+    parts: list[Part | ToolCall] = [*_parts_of(body, where)]
     if body.tool_calls:
-        raise Failure(
-            Code.UNSUPPORTED,
-            f"{where}.tool_calls is not supported: this gateway calls no tools.",
-            param=f"{where}.tool_calls",
-        )
-    return Message(role, tuple(_parts_of(body, where)))
+        parts += _parse_calls(body.tool_calls, role, f"{where}.tool_calls", waiting)
+    return Message(role, tuple(parts))
+
+
+def _parse_calls(bodies: list[ToolCallBody], role: Role, where: str, waiting: _Waiting) -> list[ToolCall]:
+    if role != "assistant":
+        raise _unsupported(where, "only a message with the role assistant holds it")
+    calls = parse_tool_calls(bodies, where)
+    waiting.names, waiting.where = {call.id: call.name for call in calls}, where
+    return calls
+
+
+def _text_of_result(body: MessageBody, where: str) -> str:
+    texts: list[str] = []
+    for part in _parts_of(body, where):
+        if not isinstance(part, TextPart):
+            raise _unsupported(part.where, "a function's result takes words only. Put a picture in a user message")
+        texts.append(part.text)
+    return "".join(texts)
 
 
 def _parts_of(body: MessageBody, where: str) -> Iterable[Part]:
@@ -184,18 +246,22 @@ _PARSERS: dict[str, Callable[[PartBody, str], Part]] = {
 }
 
 
-def _missing(field: str, where: str) -> Failure:
-    return Failure(Code.INVALID_BODY, f"{where}.{field} is missing.", param=f"{where}.{field}")
+def _unsupported(where: str, why: str) -> Failure:
+    return Failure(Code.UNSUPPORTED, f"{where} is not supported: {why}.", param=where)
 
 
-def _check_size(parts: list[Part]) -> None:
+def _missing(name: str, where: str) -> Failure:
+    return Failure(Code.INVALID_BODY, f"{where}.{name} is missing.", param=f"{where}.{name}")
+
+
+def _check_size(parts: list[Part | ToolCall | ToolResult]) -> None:
     if len(parts) > MAX_PARTS:
         raise Failure(
             Code.INVALID_VALUE,
             f"messages hold {len(parts)} parts. They take at most {MAX_PARTS}.",
             param="messages",
         )
-    characters = sum(len(part.text) for part in parts if isinstance(part, TextPart))
+    characters = sum(map(_characters, parts))
     if characters > MAX_TEXT_CHARACTERS:
         raise Failure(
             Code.BODY_TOO_LARGE,
@@ -203,3 +269,12 @@ def _check_size(parts: list[Part]) -> None:
             "count.",
             param="messages",
         )
+
+
+def _characters(part: Part | ToolCall | ToolResult) -> int:
+    match part:
+        case TextPart(text) | ToolResult(text=text):
+            return len(text)
+        case ToolCall():
+            return len(part.name) + len(part.arguments)
+    return 0

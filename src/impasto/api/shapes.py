@@ -9,6 +9,7 @@ from collections.abc import Callable
 import msgspec
 from msgspec import Raw
 
+from impasto.api.tool_wire import tool_call_body
 from impasto.completions.answer import Completion, Picture, Words
 from impasto.domain.events import FinishReason
 from impasto.domain.model import Model
@@ -39,11 +40,16 @@ def message_of(completion: Completion, shape: str, slot: Slot) -> dict[str, obje
     message["content"] = _CONTENT[shape](completion, slot) if pictures else words_alone(completion, shape)
     if pictures and shape in ("images", "both"):
         message["images"] = [image_part(slot(picture)) for picture in pictures]
+    if completion.tool_calls:
+        message["tool_calls"] = [tool_call_body(call) for call in completion.tool_calls]
     return message
 
 
 def words_alone(completion: Completion, shape: str) -> str | None:
-    """`content` of an answer without a picture: the words, or nothing where they are refused or stand beside."""
+    """`content` of an answer without a picture: the words; nothing where they are refused or stand beside, or
+    where functions are called without a word."""
+    if completion.tool_calls and not completion.text:
+        return None
     refused = completion.finish.reason is FinishReason.CONTENT_FILTER
     if refused and (not completion.text or words_beside(shape, completion.served_by)):
         return None

@@ -21,7 +21,10 @@ AspectRatio = Literal[
 ]  # fmt: skip
 ImageSize = Literal["512", "1K", "2K", "3K", "4K"]
 MediaType = Literal["image/png", "image/jpeg", "image/webp", "image/gif", "image/heic", "image/heif"]
-Parameter = Literal["temperature", "top_p", "max_tokens", "seed", "stop", "presence_penalty", "frequency_penalty"]
+Parameter = Literal[
+    "temperature", "top_p", "max_tokens", "seed", "stop", "presence_penalty", "frequency_penalty", "tools",
+    "response_format",
+]  # fmt: skip
 ThinkingLevel = Literal["none", "minimal", "low", "medium", "high", "xhigh"]
 Unit = Literal["US dollars per million tokens"]
 

@@ -14,6 +14,7 @@ from impasto.domain.chat import ChatRequest
 from impasto.domain.events import Finished
 from impasto.domain.image import Dimensions, ImageConfig
 from impasto.domain.model import Model
+from impasto.domain.tools import ToolCall
 from impasto.domain.usage import Usage
 
 
@@ -56,7 +57,8 @@ class Bill:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """An answered request. `stood_in`: another model than the one that was asked for answered.
+    """An answered request. `stood_in`: another model than the one that was asked for answered. `tool_calls`
+    stand beside its parts, as they do in every chat API.
 
     Whoever asked for it closes the spool when the answer is sent.
     """
@@ -72,6 +74,7 @@ class Completion:
     finish: Finished
     facts: Mapping[str, object]
     spool: Spool
+    tool_calls: tuple[ToolCall, ...] = ()
 
     @property
     def text(self) -> str:
@@ -93,6 +96,8 @@ class Completion:
 
 def total_of(bills: Sequence[Bill]) -> Bill:
     """What several answers came to together: unknown if one of them is."""
+    if len(bills) == 1:
+        return bills[0]
     usage = Usage()
     for bill in bills:
         usage += bill.usage

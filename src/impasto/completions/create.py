@@ -161,6 +161,7 @@ def _completion(prepared: Prepared, completion_id: str, drained: Drained, spool:
         finish=_finish_of(drained),
         facts=drained.facts,
         spool=spool,
+        tool_calls=tuple(drained.tool_calls),
     )
 
 
@@ -172,6 +173,9 @@ def _call_of(model: Model, request: ChatRequest, turns: tuple[Turn, ...], *, str
         sampling=request.sampling,
         modalities=request.modalities,
         streamed=streamed,
+        tools=request.tools,
+        tool_choice=request.tool_choice,
+        response_format=request.response_format,
     )
 
 
@@ -195,7 +199,7 @@ def _finish_of(drained: Drained) -> Finished:
     finish = drained.finish
     if finish is None:
         raise Failure(Code.PROVIDER_BROKE_OFF, "The provider's answer ended without saying why.")
-    if finish.reason is FinishReason.STOP and not drained.parts:
+    if finish.reason is FinishReason.STOP and not drained.parts and not drained.tool_calls:
         raise Failure(
             Code.PROVIDER_WRONG,
             f"The provider ended its answer ({finish.native}) with neither a picture nor words in it. "

@@ -26,6 +26,7 @@ from impasto.domain.events import (
     UsageSeen,
 )
 from impasto.domain.model import Model
+from impasto.domain.tools import ToolCall
 from impasto.domain.usage import Usage
 
 MAX_ANSWER_BYTES = 512 << 20
@@ -44,6 +45,7 @@ class Drained:
 
     served_by: Model | None = None
     parts: list[Part] = field(default_factory=list)
+    tool_calls: list[ToolCall] = field(default_factory=list)
     usage: Usage | None = None
     finish: Finished | None = None
     facts: Mapping[str, object] = field(default_factory=dict)
@@ -128,6 +130,9 @@ class Taking:
             case Text(text):
                 self._count(len(text))
                 _add_words(drained.parts, text)
+            case ToolCall(_, name, arguments):
+                self._count(len(name) + len(arguments))
+                drained.tool_calls.append(event)
             case UsageSeen(usage):
                 drained.usage = usage
             case Report(facts):

@@ -4,12 +4,14 @@ Rule: an upper bound or nothing; a guess that may be too low is worse than none.
 """
 
 from decimal import Decimal
+from typing import assert_never
 
 from impasto.completions.settle import tokens_per_picture
-from impasto.domain.chat import ChatRequest, TextPart
+from impasto.domain.chat import ChatRequest, ImageLink, ImagePart, TextPart
 from impasto.domain.image import ImageConfig
 from impasto.domain.model import Model
 from impasto.domain.pricing import cost_of
+from impasto.domain.tools import Tool, ToolCall, ToolResult
 from impasto.domain.usage import Usage
 
 MOST_TOKENS_PER_INPUT_IMAGE = 1120
@@ -17,6 +19,9 @@ MOST_TOKENS_PER_INPUT_IMAGE = 1120
 
 MOST_TOKENS_AROUND_A_PART = 16
 """What a provider adds for roles and separators, and what an adapter adds to tell of earlier turns."""
+
+MOST_TOKENS_AROUND_TOOLS = 1024
+"""An allowance for what a provider tells its model of functions and formats as such; none says what that is."""
 
 
 def most_it_can_cost(model: Model, request: ChatRequest, sent: ImageConfig) -> Decimal | None:
@@ -30,14 +35,36 @@ def most_it_can_cost(model: Model, request: ChatRequest, sent: ImageConfig) -> D
     if output_text is None or output_image is None:
         return None
     parts = [part for message in request.messages for part in message.parts]
-    texts = [part.text for part in parts if isinstance(part, TextPart)]
+    pictures = sum(isinstance(part, ImagePart | ImageLink) for part in parts)
+    said = [*parts, *request.tools]
     usage = Usage(
-        input_text_tokens=sum(len(text.encode()) for text in texts) + len(parts) * MOST_TOKENS_AROUND_A_PART,
-        input_image_tokens=(len(parts) - len(texts)) * MOST_TOKENS_PER_INPUT_IMAGE,
+        input_text_tokens=sum(map(_text_bytes, said)) + len(said) * MOST_TOKENS_AROUND_A_PART + _structure(request),
+        input_image_tokens=pictures * MOST_TOKENS_PER_INPUT_IMAGE,
         output_text_tokens=output_text,
         output_image_tokens=output_image,
     )
     return cost_of(usage, model.price)
+
+
+def _text_bytes(part: TextPart | ImagePart | ImageLink | ToolCall | ToolResult | Tool) -> int:
+    match part:
+        case TextPart(text):
+            return len(text.encode())
+        case ToolCall(_, name, arguments, signature):
+            return len(name) + len(arguments.encode()) + len(signature)
+        case ToolResult(_, name, text):
+            return len(name) + len(text.encode())
+        case Tool(name, description, parameters):
+            return len(name) + len(description.encode()) + len(parameters)
+        case ImagePart() | ImageLink():
+            return 0
+    assert_never(part)
+
+
+def _structure(request: ChatRequest) -> int:
+    if not request.tools and request.response_format is None:
+        return 0
+    return MOST_TOKENS_AROUND_TOOLS + len(request.response_format.schema if request.response_format else b"")
 
 
 def _most_output(model: Model, request: ChatRequest, sent: ImageConfig) -> tuple[int | None, int | None]:

@@ -11,8 +11,9 @@ from typing import Literal
 
 from impasto.domain.image import Dimensions, ImageConfig
 from impasto.domain.model import Modality, Model
+from impasto.domain.tools import AUTO, ResponseFormat, Tool, ToolCall, ToolChoice, ToolResult
 
-Role = Literal["system", "user", "assistant"]
+Role = Literal["system", "user", "assistant", "tool"]
 Buffer = bytes | memoryview
 
 
@@ -50,7 +51,7 @@ class Message:
     """One turn as the caller sent it."""
 
     role: Role
-    parts: tuple[TextPart | ImagePart | ImageLink, ...]
+    parts: tuple[TextPart | ImagePart | ImageLink | ToolCall | ToolResult, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ class Turn:
     """One turn with every picture at hand."""
 
     role: Role
-    parts: tuple[TextPart | ImagePart, ...]
+    parts: tuple[TextPart | ImagePart | ToolCall | ToolResult, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,14 @@ class ChatRequest:
     sampling: Sampling = Sampling()
     modalities: tuple[Modality, ...] = ()
     max_cost: Decimal | None = None
+    tools: tuple[Tool, ...] = ()
+    tool_choice: ToolChoice = AUTO
+    response_format: ResponseFormat | None = None
+
+    @property
+    def has_links(self) -> bool:
+        """Whether pictures have to be fetched first."""
+        return any(isinstance(part, ImageLink) for message in self.messages for part in message.parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,3 +115,6 @@ class ModelCall:
     sampling: Sampling = Sampling()
     modalities: tuple[Modality, ...] = ()
     streamed: bool = False
+    tools: tuple[Tool, ...] = ()
+    tool_choice: ToolChoice = AUTO
+    response_format: ResponseFormat | None = None

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from impasto.domain.tools import ToolCall
 from impasto.domain.usage import Usage
 
 
@@ -56,7 +57,8 @@ class ImageEnded:
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """A piece of what the provider wants back with its own part: it belongs to the next `Text` or `ImageEnded`."""
+    """A piece of what the provider wants back with its own part: it belongs to the next `Text`, `ImageEnded` or
+    `ToolCall`, which holds a small one itself."""
 
     data: bytes
 
@@ -84,4 +86,4 @@ class Report:
     facts: Mapping[str, object]
 
 
-Event = Text | ImageStarted | ImageData | ImageEnded | Signature | UsageSeen | Report | Finished
+Event = Text | ImageStarted | ImageData | ImageEnded | ToolCall | Signature | UsageSeen | Report | Finished

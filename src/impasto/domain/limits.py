@@ -6,10 +6,11 @@ the field, the value, the model and the values it takes. Nothing is dropped in s
 
 from collections.abc import Iterable, Sequence
 
-from impasto.domain.chat import ChatRequest, ImageLink, ImagePart, Message, Sampling, TextPart, Turn
+from impasto.domain.chat import ChatRequest, ImageLink, ImagePart, Message, Sampling, Turn
 from impasto.domain.errors import Code, Failure, listed
 from impasto.domain.image import ImageConfig
 from impasto.domain.model import Modality, Model
+from impasto.domain.tools import ToolCall, ToolResult
 
 
 def check_request(model: Model, request: ChatRequest) -> None:
@@ -17,8 +18,11 @@ def check_request(model: Model, request: ChatRequest) -> None:
     _check_image_config(model, request.image_config)
     _check_modalities(model, request.modalities)
     _check_sampling(model, request.sampling)
+    _check_structure(model, request)
     _check_instructions(request.messages)
-    pictures = [part for message in request.messages for part in message.parts if not isinstance(part, TextPart)]
+    pictures = [
+        part for message in request.messages for part in message.parts if isinstance(part, ImagePart | ImageLink)
+    ]
     _check_picture_count(model, pictures)
     check_pictures(model, request.messages)
 
@@ -45,7 +49,7 @@ def check_pictures(model: Model, messages: Iterable[Message | Turn]) -> None:
 def _check_instructions(messages: Iterable[Message]) -> None:
     for message in messages:
         for part in message.parts:
-            if message.role == "system" and not isinstance(part, TextPart):
+            if message.role == "system" and isinstance(part, ImagePart | ImageLink):
                 raise Failure(
                     Code.UNSUPPORTED,
                     f"{part.where} is a picture in a system message, which takes words only. Put it in a user message.",
@@ -101,12 +105,27 @@ def _check_sampling(model: Model, sampling: Sampling) -> None:
                     f'reasoning_effort "{str(value)[:40]}" is not possible with {model.id}. It takes {choices}.',
                     param=field,
                 )
-        elif field not in model.parameters:
-            raise Failure(
-                Code.UNSUPPORTED,
-                f"{field} was given, but {model.id} does not take it. It takes {listed(model.parameters)}.",
-                param=field,
-            )
+        else:
+            _check_parameter(model, field, field)
+
+
+def _check_structure(model: Model, request: ChatRequest) -> None:
+    if request.tools:
+        _check_parameter(model, "tools", "tools")
+    if request.response_format is not None:
+        _check_parameter(model, "response_format", "response_format")
+    for index, message in enumerate(request.messages):
+        if any(isinstance(part, ToolCall | ToolResult) for part in message.parts):
+            _check_parameter(model, "tools", f"messages[{index}].tool_calls")
+
+
+def _check_parameter(model: Model, name: str, field: str) -> None:
+    if name not in model.parameters:
+        raise Failure(
+            Code.UNSUPPORTED,
+            f"{field} was given, but {model.id} does not take it. It takes {listed(model.parameters)}.",
+            param=field,
+        )
 
 
 def _check_picture_count(model: Model, pictures: Sequence[ImagePart | ImageLink]) -> None:

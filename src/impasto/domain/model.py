@@ -78,7 +78,7 @@ class Lifecycle:
 class Model:
     """One entry of the catalogue. `id` is `provider/name`; `wire_name` is what its provider calls it.
 
-    `parameters` are the sampling fields it takes, in the names of the chat API.
+    `parameters` are the fields it takes of sampling, `tools` and `response_format`, in the names of the chat API.
     `thinking_levels` are the values of `reasoning_effort` it takes. `signatures`: its provider
     demands its own parts back signed. `system_messages`: it takes instructions apart from turns.
     `max_input_images` is 0 where no limit is known.

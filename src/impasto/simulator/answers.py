@@ -5,6 +5,7 @@ in the details of the output, which are smaller than its sum; a refusal counts i
 """
 
 import hashlib
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -14,7 +15,8 @@ import msgspec
 import pybase64
 
 from impasto.domain.image import base64_reader, dimensions_of
-from impasto.simulator.faults import Block, Drafts, Fault, Interleave, Pad, Refuse, Words
+from impasto.simulator.faults import Block, Calls, Drafts, Fault, Interleave, Pad, Refuse, Words
+from impasto.simulator.functions import Function, callable_functions, calling_of, example_of, signed_call
 from impasto.simulator.gemini_wire import Request, config_of, parts_of
 from impasto.simulator.models import SimulatedModel, Size
 from impasto.simulator.pictures import picture
@@ -49,9 +51,10 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A part to come: words, or a picture where there are none."""
+    """A part to come: words, a call of a function, or a picture where there is neither."""
 
     text: str | None = None
+    call: Part | None = None
     thought: bool = False
 
 
@@ -91,6 +94,8 @@ def _plan(order: Order, faults: Sequence[Fault]) -> list[Planned]:
         match fault:
             case Words(text):
                 return [Planned(text)]
+            case Calls(count) if functions := callable_functions(order.request):
+                return [_call(order, functions[index % len(functions)], index) for index in range(count)]
             case Drafts(count, thought):
                 return [Planned(thought=thought and index < count - 1) for index in range(count)]
             case Interleave(count):
@@ -98,11 +103,32 @@ def _plan(order: Order, faults: Sequence[Fault]) -> list[Planned]:
             case _:
                 continue
     if not order.model.makes_images:
-        return [Planned(f"You said: {order.prompt}")]
+        return [_planned_words(order)]
     modalities = config_of(order.request).get("responseModalities") or ["TEXT", "IMAGE"]
     # The older model likes to introduce its picture; the newer ones mostly do not.
     introduces = "TEXT" in modalities and not order.model.signs
     return [Planned("Here is your picture: "), Planned()] if introduces else [Planned()]
+
+
+def _planned_words(order: Order) -> Planned:
+    functions = callable_functions(order.request)
+    results = [part["functionResponse"] for _, _, _, part in parts_of(order.request) if "functionResponse" in part]
+    if functions and calling_of(order.request).get("mode") == "ANY":
+        return _call(order, functions[0], 0)
+    said = f"You said: {order.prompt}"
+    if results:
+        said = f"{results[-1]['name']} said: {json.dumps(results[-1].get('response'), ensure_ascii=False)}"
+    config = config_of(order.request)
+    if config.get("responseMimeType") != "application/json":
+        return Planned(said)
+    schema = config.get("responseJsonSchema", {"properties": {"answer": {}}})
+    return Planned(json.dumps(example_of(schema, said), ensure_ascii=False))
+
+
+def _call(order: Order, function: Function, index: int) -> Planned:
+    arguments = example_of(function.get("parametersJsonSchema", {"type": "object"}), order.prompt)
+    call_id = {"id": f"{order.number}x{index}"} if order.model.signs_calls else {}
+    return Planned(call={**call_id, "name": function["name"], "args": arguments})
 
 
 def _fitted(order: Order, planned: list[Planned]) -> tuple[list[Planned], str]:
@@ -110,7 +136,7 @@ def _fitted(order: Order, planned: list[Planned]) -> tuple[list[Planned], str]:
     left: int = config_of(order.request).get("maxOutputTokens", order.model.max_output_tokens)
     fitted: list[Planned] = []
     for each in planned:
-        needed = _picture_tokens(order) if each.text is None else _tokens(each.text)
+        needed = _picture_tokens(order) if each.text is None and each.call is None else _planned_tokens(each)
         if needed > left:
             cut = (each.text or "")[: left * _CHARACTERS_PER_TOKEN]
             return [*fitted, *([Planned(cut)] if cut else [])], "MAX_TOKENS"
@@ -128,6 +154,10 @@ def _padded(order: Order, faults: Sequence[Fault]) -> Order:
 
 
 def _part(order: Order, index: int, planned: Planned) -> Part:
+    if planned.call is not None:
+        signature = signature_of(signed_call(planned.call), order.signature_characters)
+        signed = {"thoughtSignature": signature} if order.model.signs_calls and index == 0 else {}
+        return {"functionCall": planned.call, **signed}
     if planned.text is None:
         words = f"{order.prompt} #{index}"
         data = picture(order.model.media_type, words, *_dimensions(order), order.picture_bytes)
@@ -175,6 +205,10 @@ def _tokens(text: str) -> int:
     return -(-len(text) // _CHARACTERS_PER_TOKEN)
 
 
+def _planned_tokens(planned: Planned) -> int:
+    return _tokens(json.dumps(planned.call) if planned.text is None else planned.text)
+
+
 def _picture_tokens(order: Order) -> int:
     image_config = config_of(order.request).get("imageConfig") or {}
     return order.model.image_tokens[image_config.get("imageSize") or "1K"]
@@ -202,6 +236,7 @@ def _usage(order: Order, parts: Sequence[Part]) -> dict[str, Any]:
         _picture_tokens(order) if order.model.makes_images else 0
     )
     words = sum(_tokens(part.get("text", "")) for part in parts)
+    words += sum(_tokens(json.dumps(part["functionCall"])) for part in parts if "functionCall" in part)
     candidates = pictures + words + (order.model.hidden_tokens if pictures else 0)
     thoughts = _thought_tokens(order)
     return {

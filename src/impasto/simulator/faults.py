@@ -153,6 +153,12 @@ class Words(_Fault, frozen=True):
     text: str = "Which style would you like?"
 
 
+class Calls(_Fault, frozen=True):
+    """The model calls so many functions at once, in the order in which they were declared and again from the first."""
+
+    count: int = 1
+
+
 class Drafts(_Fault, frozen=True):
     """Several pictures, the last one final; with `thought` the others are marked, unsigned and free."""
 
@@ -218,7 +224,7 @@ class Pad(_Fault, frozen=True):
 Fault = (
     Reset | Cut | Stall | Drip | Pace | KeepAlive | Garbage | LongHeader
     | Status | Html | Redirect | Gzip | Truncate | WrongShape | StreamError
-    | Refuse | Block | Words | Drafts | Interleave | EmptyCandidates | UnknownFinish | WrongMime | EmptyPicture
+    | Refuse | Block | Words | Calls | Drafts | Interleave | EmptyCandidates | UnknownFinish | WrongMime | EmptyPicture
     | BrokenBase64 | Usage | Rename | Escape | Pad
 )  # fmt: skip
 

@@ -12,6 +12,7 @@ import msgspec
 
 from impasto.domain.image import media_type_of
 from impasto.simulator.errors import Rejected, bad_fields
+from impasto.simulator.functions import check_functions, check_turns, functions_of, signed_call
 from impasto.simulator.models import SimulatedModel
 from impasto.simulator.signatures import is_signature_of
 from impasto.simulator.wire_schema import PART_DATA, decoded, parse_request, snake_case
@@ -26,6 +27,8 @@ _RANGES = {
     "frequencyPenalty": (-2.0, 2.0),
 }
 _MOST_STOP_SEQUENCES = 5
+_ANSWER_TYPES = ("text/plain", "application/json", "text/x.enum")
+UNSIGNED = "skip_thought_signature_validator"
 _SIGNATURES_PAGE = "https://ai.google.dev/gemini-api/docs/thought-signatures#model-behavior"
 
 Request = dict[str, Any]
@@ -164,10 +167,30 @@ def _check_tools(model: SimulatedModel, request: Request) -> None:
             raise Rejected(400, "Search as tool is not enabled for this model")
         if "functionDeclarations" in tool and model.makes_images:
             raise Rejected(400, "Function calling is not enabled for this model")
+    check_functions(request)
+    check_turns(request)
+
+
+def _check_format(model: SimulatedModel, request: Request) -> None:
+    config = config_of(request)
+    media_type = config.get("responseMimeType", "text/plain")
+    if media_type not in _ANSWER_TYPES:
+        where = "GenerateContentRequest.generation_config.response_mime_type"
+        raise Rejected(400, f"* {where}: allowed mimetypes are {', '.join(_ANSWER_TYPES)}.\n")
+    if media_type == "text/plain" and config.keys() & {"responseSchema", "responseJsonSchema"}:
+        where = "GenerateContentRequest.generation_config.response_schema"
+        raise Rejected(400, f"* {where}: only allowed when response_mime_type is `application/json`.\n")
+    if media_type != "text/plain" and model.makes_images:
+        raise Rejected(400, "JSON mode is not enabled for this model")
+    # Those of Gemini 3 can do both at once.
+    if media_type == "application/json" and functions_of(request) and not model.signs_calls:
+        raise Rejected(400, f"Function calling with a response mime type: '{media_type}' is unsupported")
 
 
 def _check_signatures(model: SimulatedModel, request: Request) -> None:
     """Every picture that the model made, and its first words, must come back as they were signed."""
+    if model.signs_calls:
+        _check_signed_calls(request)
     if not model.signs:
         return
     turns_with_words: set[int] = set()
@@ -179,6 +202,26 @@ def _check_signatures(model: SimulatedModel, request: Request) -> None:
         elif "text" in part and turn not in turns_with_words:
             turns_with_words.add(turn)
             _check_signature("Text", part["text"], part, turn, place)
+
+
+def _check_signed_calls(request: Request) -> None:
+    """The first call of a turn must come back signed, or with Google's word for one that never was."""
+    turns_with_calls: set[int] = set()
+    for turn, _, _, part in parts_of(request):
+        if "functionCall" not in part:
+            continue
+        call, signature = part["functionCall"], part.get("thoughtSignature")
+        if not signature and turn not in turns_with_calls:
+            raise Rejected(
+                400,
+                "Function call is missing a thought_signature in functionCall parts. This is required for tools to "
+                "work correctly, and missing thought_signature may lead to degraded model performance. Additional "
+                f"data, function call `default_api:{call.get('name')}` , position {turn + 1}. Please refer to "
+                "https://ai.google.dev/gemini-api/docs/thought-signatures for more details.",
+            )
+        turns_with_calls.add(turn)
+        if signature and signature != UNSIGNED and not is_signature_of(signature, signed_call(call)):
+            raise Rejected(400, "Corrupted thought signature.")
 
 
 def _check_signature(kind: str, content: str, part: dict[str, Any], turn: int, place: int) -> None:
@@ -202,5 +245,6 @@ _CHECKS: tuple[Callable[[SimulatedModel, Request], None], ...] = (
     _check_image_config,
     _check_thinking,
     _check_tools,
+    _check_format,
     _check_signatures,
 )

@@ -35,7 +35,8 @@ class SimulatedModel:
 
     `dimensions_1k` by aspect ratio and `image_tokens` by image size are empty for a model that only
     writes. `unasked` is the picture made when no aspect ratio is named. `signs`: its parts carry a
-    signature and must come back with it. `thought_tokens` by thinking level ("" for none asked) is empty
+    signature and must come back with it; `signs_calls`: so must the first call of functions in a turn, and
+    calls have ids. `thought_tokens` by thinking level ("" for none asked) is empty
     where levels are an error. `hidden_tokens` are billed as text without a text to show for them.
     """
 
@@ -49,6 +50,7 @@ class SimulatedModel:
     thought_tokens: Mapping[str, int] = field(default_factory=dict)
     hidden_tokens: int = 0
     signs: bool = False
+    signs_calls: bool = False
     searches: bool = False
     input_image_tokens: int = 258
     max_output_tokens: int = 32768
@@ -130,6 +132,7 @@ MODELS = (
         name="gemini-3.8-flash",
         thinks=True,
         thought_tokens={"": 60, "low": 20, "medium": 60, "high": 240},
+        signs_calls=True,
         searches=True,
         max_output_tokens=65536,
     ),
@@ -138,6 +141,7 @@ MODELS = (
         also=("gemini-3.5-flash-lite", "gemini-3.1-flash-lite"),
         thinks=True,
         thought_tokens={"": 60, "minimal": 0, "low": 20, "medium": 60, "high": 240},
+        signs_calls=True,
         searches=True,
         max_output_tokens=65536,
     ),

@@ -13,7 +13,7 @@ _SHORTEST = 32
 
 
 def signature_of(content: str, characters: int) -> str:
-    """The base64 signature for a part that holds `content` (its text, or its picture in base64)."""
+    """The base64 signature for a part that holds `content`: its text, its picture in base64, its call as JSON."""
     length = max(_SHORTEST, characters // 4 * 4)
     seed = hashlib.sha256(f"impasto {length} ".encode() + content.encode()).digest()
     return pybase64.b64encode_as_string(hashlib.shake_256(seed).digest(length // 4 * 3))

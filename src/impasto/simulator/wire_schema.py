@@ -60,6 +60,7 @@ WHOLE = Scalar("TYPE_INT32", (int,))
 NUMBER = Scalar("TYPE_FLOAT", (int, float))
 TRUTH = Scalar("TYPE_BOOL", (bool,))
 BYTES = Scalar("TYPE_BYTES", (str,))
+STRUCT = Scalar("google.protobuf.Struct", (dict,))
 ANYTHING = Anything()
 
 _HARMS = ("HARASSMENT", "HATE_SPEECH", "SEXUALLY_EXPLICIT", "DANGEROUS_CONTENT", "CIVIC_INTEGRITY")
@@ -69,8 +70,8 @@ PART_DATA: Mapping[str, Spec] = {
     "text": TEXT,
     "inlineData": Message("Blob"),
     "fileData": Message("FileData"),
-    "functionCall": ANYTHING,
-    "functionResponse": ANYTHING,
+    "functionCall": Message("FunctionCall"),
+    "functionResponse": Message("FunctionResponse"),
     "executableCode": ANYTHING,
     "codeExecutionResult": ANYTHING,
 }
@@ -84,7 +85,7 @@ MESSAGES: Mapping[str, Mapping[str, Spec]] = {
         "generationConfig": Message("GenerationConfig"),
         "safetySettings": Repeated(Message("SafetySetting")),
         "tools": Repeated(Message("Tool")),
-        "toolConfig": ANYTHING,
+        "toolConfig": Message("ToolConfig"),
         "cachedContent": TEXT,
         "serviceTier": Enum("ServiceTier", frozenset({"STANDARD", "FLEX", "PRIORITY"})),
         "store": TRUTH,
@@ -93,6 +94,15 @@ MESSAGES: Mapping[str, Mapping[str, Spec]] = {
     "Part": {**PART_DATA, "thought": TRUTH, "thoughtSignature": BYTES, "videoMetadata": ANYTHING},
     "Blob": {"mimeType": TEXT, "data": BYTES},
     "FileData": {"mimeType": TEXT, "fileUri": TEXT},
+    "FunctionCall": {"id": TEXT, "name": TEXT, "args": STRUCT},
+    "FunctionResponse": {
+        "id": TEXT,
+        "name": TEXT,
+        "response": STRUCT,
+        "parts": ANYTHING,
+        "willContinue": TRUTH,
+        "scheduling": Enum("FunctionResponse.Scheduling", frozenset({"SILENT", "WHEN_IDLE", "INTERRUPT"})),
+    },
     "GenerationConfig": {
         "candidateCount": WHOLE,
         "stopSequences": Repeated(TEXT),
@@ -124,10 +134,28 @@ MESSAGES: Mapping[str, Mapping[str, Spec]] = {
         "threshold": Enum("SafetySetting.HarmBlockThreshold", frozenset(_THRESHOLDS)),
     },
     "Tool": {
-        "functionDeclarations": ANYTHING,
+        "functionDeclarations": Repeated(Message("FunctionDeclaration")),
         "googleSearch": Message("GoogleSearch"),
         "codeExecution": ANYTHING,
         "urlContext": ANYTHING,
+    },
+    "FunctionDeclaration": {
+        "name": TEXT,
+        "description": TEXT,
+        "parameters": STRUCT,
+        "parametersJsonSchema": ANYTHING,
+        "response": STRUCT,
+        "responseJsonSchema": ANYTHING,
+        "behavior": Enum("FunctionDeclaration.Behavior", frozenset({"BLOCKING", "NON_BLOCKING"})),
+    },
+    "ToolConfig": {
+        "functionCallingConfig": Message("FunctionCallingConfig"),
+        "retrievalConfig": ANYTHING,
+        "includeServerSideToolInvocations": TRUTH,
+    },
+    "FunctionCallingConfig": {
+        "mode": Enum("FunctionCallingConfig.Mode", frozenset({"AUTO", "ANY", "NONE", "VALIDATED"})),
+        "allowedFunctionNames": Repeated(TEXT),
     },
     "GoogleSearch": {"timeRangeFilter": ANYTHING, "searchTypes": Message("SearchTypes")},
     "SearchTypes": {"webSearch": ANYTHING, "imageSearch": ANYTHING},
