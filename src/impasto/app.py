@@ -5,10 +5,10 @@ app's lifespan.
 """
 
 import ipaddress
+import os
 import re
 import socket
 import time
-import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -84,7 +84,7 @@ def build(settings: Settings, readiness: Readiness | None = None) -> AccessLog:
         admission=Admission(settings.max_in_flight_mb << 20, ADMISSION_SECONDS),
         max_body_bytes=settings.max_body_mb << 20,
         cors_origins=settings.cors_origins,
-        new_id=lambda: uuid.uuid4().hex,
+        new_id=lambda: os.urandom(16).hex(),
         is_ready=(readiness or Readiness()).is_ready,
     )
     return asgi_app(gateway, lifespan)

@@ -8,11 +8,14 @@ import asyncio
 import itertools
 import math
 import multiprocessing
+import os
+import signal
 import tempfile
 import zlib
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -102,7 +105,8 @@ class PainterEngine:
             context = multiprocessing.get_context("spawn")
             self._pool = ProcessPoolExecutor(max_workers=1, mp_context=context, initializer=prepare)
         try:
-            return self._pool.submit(paint_task, task)
+            with _ctrl_c_held_back():
+                return self._pool.submit(paint_task, task)
         except BrokenProcessPool:  # it died while nobody waited for it
             self._pool = None
             return self._begin(task)
@@ -123,6 +127,19 @@ class PainterEngine:
                 "The painter could not keep its picture: the temporary folder takes no more. Tell the operator.",
                 logged=f"painter: {error}",
             ) from error
+
+
+@contextmanager
+def _ctrl_c_held_back() -> Iterator[None]:
+    """A worker that starts in here begins with Ctrl-C held back, until it says for itself that it ignores it."""
+    if os.name != "posix":
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _pieces(path: str) -> Iterator[bytes]:

@@ -6,7 +6,7 @@ anything can have been spent.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from typing import Self
@@ -14,7 +14,7 @@ from typing import Self
 import aiohttp
 
 from impasto.adapters.base import Adapter, WireRequest
-from impasto.domain.chat import ModelCall
+from impasto.domain.chat import Buffer, ModelCall
 from impasto.domain.errors import Code, Failure
 from impasto.domain.events import Event
 from impasto.domain.model import Provider
@@ -90,9 +90,10 @@ class ProviderClient:
     def _signed_access(self, provider: Provider) -> tuple[Access, dict[str, str]]:
         access = self._access[provider.id]
         if access.key is None:
+            advice = f"sets {provider.key_env[0]}" if provider.key_env else "names its key_env in the catalogue"
             raise Failure(
                 Code.PROVIDER_NOT_CONFIGURED,
-                f"No key for {provider.name} is set on this gateway. Its operator sets {provider.key_env[0]}.",
+                f"No key for {provider.name} is set on this gateway. Its operator {advice}.",
             )
         return access, {provider.key_header: provider.key_prefix + access.key}
 
@@ -103,19 +104,19 @@ class ProviderClient:
             self._session = _session(self._timeout)
         headers["Content-Type"] = request.content_type
         headers["Content-Length"] = str(request.content_length)
-        return self._session.post(
-            access.base_url + request.path, data=_pieces(request), headers=headers, allow_redirects=False
-        )
+        pieces = list(_joined(request))
+        body = pieces[0] if len(pieces) == 1 else _sent(pieces)
+        return self._session.post(access.base_url + request.path, data=body, headers=headers, allow_redirects=False)
 
     def _listen(self, response: aiohttp.ClientResponse) -> "_Arriving":
         return _Arriving(response.content, self._timeout.sock_read or SILENCE_SECONDS)
 
     async def _failure(self, adapter: Adapter, call: ModelCall, response: aiohttp.ClientResponse) -> Failure:
         body = bytearray()
-        with suppress(*_BROKEN_CONNECTION):  # the status was said, whatever becomes of the rest
-            with self._listen(response) as arriving:
-                while len(body) <= MAX_ERROR_BYTES and (data := await arriving.next_bytes()):
-                    body += data
+        # The status was said, whatever becomes of the rest.
+        with suppress(*_BROKEN_CONNECTION), self._listen(response) as arriving:
+            while len(body) <= MAX_ERROR_BYTES and (data := await arriving.next_bytes()):
+                body += data
         headers = {name.lower(): value for name, value in response.headers.items()}
         return adapter.failure_of(call, response.status, headers, bytes(body[:MAX_ERROR_BYTES]))
 
@@ -142,9 +143,14 @@ def _session(timeout: aiohttp.ClientTimeout) -> aiohttp.ClientSession:
     )
 
 
-async def _pieces(request: WireRequest) -> AsyncIterator[bytes | memoryview]:
+async def _sent(pieces: Iterable[Buffer]) -> AsyncIterator[Buffer]:
+    for piece in pieces:
+        yield piece
+
+
+def _joined(request: WireRequest) -> Iterator[Buffer]:
     """The body in as few writes as may be: pictures as they lie, and what stands between them joined."""
-    small: list[bytes | memoryview] = []
+    small: list[Buffer] = []
     for piece in request.body:
         if len(piece) < JOINED_BYTES:
             small.append(piece)
