@@ -100,6 +100,8 @@ class _Answering:
     async def _prepare(self) -> Prepared:
         body = self.body
         preparing = self.completions.prepare(body.request, count=body.count, streamed=body.streamed)
+        if not body.request.has_links:
+            return await preparing  # at once: nobody can leave meanwhile
         return await unless_caller_leaves(self.receive, preparing)
 
     async def _collect(self, prepared: Prepared) -> Answers:

@@ -100,6 +100,9 @@ class Completions:
             except Failure as failure:
                 return index, failure
 
+        if count == 1:
+            yield await one(0)
+            return
         tasks = [asyncio.create_task(one(index)) for index in range(count)]
         taken: set[int] = set()
         try:
