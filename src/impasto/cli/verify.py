@@ -19,7 +19,7 @@ from impasto.app import access_of, available_of, first_key_of, load_operators_ca
 from impasto.catalogue.catalogue import Catalogue
 from impasto.cli.gateway import RemoteGateway, own_gateway
 from impasto.cli.options import config_option, configure_quiet_logs, data_option, json_option
-from impasto.cli.table import print_table
+from impasto.cli.table import print_table, width
 from impasto.cli.verify_asking import Ask, Verifier
 from impasto.cli.verify_plan import Check, Purse, dollars, plan_of
 from impasto.cli.verify_report import Report, Verdict, facts_of, markdown_of, rows_of
@@ -28,6 +28,8 @@ from impasto.domain.errors import listed
 from impasto.domain.model import Provider
 
 _SHORTEST_SECRET = 4
+_WIDE = 130
+"""Columns that a result needs to stand in one line with what came."""
 
 
 class _Dollars(click.ParamType[Decimal]):
@@ -148,16 +150,18 @@ def _show_plan(checks: tuple[Check, ...], max_cost: Decimal, catalogue: Catalogu
     if as_json:
         click.echo(json.dumps(_plan_facts(weighed, purse), indent=2))
         return
-    rows = [(check.model.id, check.asked, _most_text(check), why_not or "yes") for check, why_not in weighed]
-    print_table(("model", "asked", "at most", "would run"), rows)
+    rows = [(check.model.id, check.asked, _most_text(check), "no" if why_not else "yes") for check, why_not in weighed]
+    print_table(("model", "asked", "at most", "asks"), rows)
     if all(check.why_not for check in checks):
         click.echo(f"\nThere is nothing to ask. {_nothing_to_ask(checks, catalogue)}")
         return
+    for reason in dict.fromkeys(check.why_not for check in checks if check.why_not):
+        click.echo(reason)
     count = sum(not why_not for _, why_not in weighed)
     click.echo(f"\n{count} of {len(checks)} requests would be sent. They cost at most {dollars(purse.reserved)}.")
     if count < len(checks):
         every = sum((check.most for check in checks if check.most is not None), Decimal(0))
-        click.echo(f"All of them cost at most {dollars(every)}; a model that makes drafts is weighed with all of them.")
+        click.echo(f"All of them cost at most {dollars(every)}: models that make drafts are weighed with every draft.")
     click.echo(f"Nothing was asked. To spend it: impasto verify --live --max-cost {max_cost:f}")
 
 
@@ -218,7 +222,9 @@ def _publish(report: Report, path: Path, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(facts_of(report) | {"report": str(path)}, indent=2))
         return
-    print_table(("model", "asked", "got", "verdict", "cost"), rows_of(report))
+    columns = (0, 1, 2, 3, 4) if width() >= _WIDE else (0, 1, 3, 4)
+    headings = ("model", "asked", "got", "verdict", "cost")
+    print_table([headings[at] for at in columns], [[row[at] for at in columns] for row in rows_of(report)])
     for outcome in report.outcomes:
         if outcome.verdict in (Verdict.DIFFERS, Verdict.FAILED):
             click.echo(f"{outcome.verdict}: {outcome.check.model.id}, {outcome.check.asked}: {outcome.sentence}")
