@@ -70,6 +70,7 @@ _CONFIG = """
     ssl_certificate {folder}/certificate.pem;
     ssl_certificate_key {folder}/key.pem;
     ssl_session_cache shared:sessions:1m;
+    ssl_protocols TLSv1.3;
     listen unix:{folder}/provider.sock;
     root {folder}/answers;
     add_after_body /nothing;

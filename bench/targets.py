@@ -77,6 +77,7 @@ _PROXY = """
       proxy_pass {scheme}://provider{path};
       proxy_http_version 1.1;
       proxy_set_header Connection "";
+      proxy_ssl_protocols TLSv1.3;
       {tuning}
     }}
   }}
