@@ -12,8 +12,8 @@ const callOf = ({ baseURL, key, model, prompt, fields }) => ({
 });
 
 async function whole(asked) {
-  const { files, text } = await generateText(callOf(asked));
-  return { choices: [{ files: dataUrlsOf(files), text }] };
+  const { files, text, usage } = await generateText(callOf(asked));
+  return { choices: [{ files: dataUrlsOf(files), text }], cost: usage.raw?.cost };
 }
 
 async function streamed(asked) {
@@ -25,7 +25,7 @@ async function streamed(asked) {
     if (part.type === "file") files.push(part.file);
     if (part.type === "text-delta") text += part.text;
   }
-  return { choices: [{ files: dataUrlsOf(files), text }] };
+  return { choices: [{ files: dataUrlsOf(files), text }], cost: (await result.usage).raw?.cost };
 }
 
 await tell("AI SDK, `@ai-sdk/openai-compatible`", "@ai-sdk/openai-compatible", { whole, streamed }, { hasN: false });

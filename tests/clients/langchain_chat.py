@@ -10,8 +10,9 @@ from tests.clients.reading import Asked, Places, Read, tell
 
 
 def whole(asked: Asked) -> Read:
-    (generations,) = _model(asked).generate([[HumanMessage(asked.prompt)]]).generations
-    return Read([_places(generation.message) for generation in generations])
+    result = _model(asked).generate([[HumanMessage(asked.prompt)]])
+    choices: list[Places] = [_places(generation.message) for generation in result.generations[0]]
+    return Read(choices, result.llm_output["token_usage"].get("cost"))
 
 
 def streamed(asked: Asked) -> Read:

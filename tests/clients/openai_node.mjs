@@ -6,7 +6,7 @@ import { tell } from "./reading.mjs";
 const clientOf = ({ baseURL, key }) => new OpenAI({ baseURL, apiKey: key });
 const bodyOf = ({ model, messages, n, fields }) => ({ model, messages, n, ...fields });
 const placesOf = ({ message }) => ({ images: message.images, content: message.content });
-const readingOf = ({ choices, cost }) => ({ choices: choices.map(placesOf), cost });
+const readingOf = ({ choices, cost, usage }) => ({ choices: choices.map(placesOf), cost: cost ?? usage?.cost });
 
 async function whole(asked) {
   return readingOf(await clientOf(asked).chat.completions.create(bodyOf(asked)));

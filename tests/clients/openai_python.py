@@ -44,7 +44,7 @@ def _read(completion: Any) -> Read:
         {"images": getattr(choice.message, "images", []), "content": choice.message.content}
         for choice in completion.choices
     ]
-    return Read(choices, getattr(completion, "cost", None))
+    return Read(choices, getattr(completion, "cost", getattr(completion.usage, "cost", None)))
 
 
 if __name__ == "__main__":

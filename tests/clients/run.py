@@ -140,7 +140,7 @@ def _install() -> bool:
     """Set up what is missing. Whether there is a Node to run the JavaScript clients."""
     lock = HERE / "requirements.txt"
     if _is_older(CLIENTS_PYTHON.parent / "installed", lock):
-        subprocess.run([sys.executable, "-m", "venv", HERE / ".venv-clients"], check=True)
+        subprocess.run([sys.executable, "-m", "venv", "--clear", str(HERE / ".venv-clients")], check=True)
         pip = [str(CLIENTS_PYTHON), "-m", "pip", "install", "-q", "--disable-pip-version-check", "--require-hashes"]
         subprocess.run([*pip, "-r", str(lock)], check=True)
         (CLIENTS_PYTHON.parent / "installed").touch()
