@@ -1,5 +1,6 @@
 import base64
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from impasto.adapters.gemini import GeminiAdapter
 from impasto.domain.chat import ImagePart, ModelCall, Sampling, TextPart, Turn
 from impasto.domain.errors import Code, Failure
 from impasto.domain.image import ImageConfig
+from impasto.domain.tools import ResponseFormat, Tool, ToolCall, ToolChoice, ToolResult
 from tests.fakes.models import a_call, a_model, a_text_model
 from tests.fakes.pictures import picture_part, png
 
@@ -316,3 +318,105 @@ def test_a_long_message_is_shown_in_short() -> None:
 def test_braces_in_what_was_said_are_words() -> None:
     body = json.dumps({"error": {"message": "{provider} {0} {"}}).encode()
     assert failure_for(400, body).message.endswith("It said: {provider} {0} {")
+
+
+# --- functions and formats ---
+
+CALL = ToolCall("1", "weather", '{"city":"Bern","n":1.50}')
+ASK = Turn("user", (TextPart("Bern?"),))
+
+
+def result(call_id: str = "1", name: str = "weather", text: str = "rain") -> Turn:
+    return Turn("tool", (ToolResult(call_id, name, text),))
+
+
+def contents(*turns: Turn, signatures: bool = False) -> Any:
+    return rendered(a_call(a_text_model(signatures=signatures), turns))["contents"]
+
+
+def test_functions_are_declared_with_their_schemas_untouched() -> None:
+    tools = (Tool("weather", "Says it.", b'{"type": "object","x":1.50}'), Tool("clock"))
+    call = a_call(a_text_model(), "hello", tools=tools)
+    assert b'"parametersJsonSchema":{"type": "object","x":1.50}' in b"".join(GeminiAdapter().render(call).body)
+    assert rendered(call)["tools"] == [
+        {
+            "functionDeclarations": [
+                {"name": "weather", "description": "Says it.", "parametersJsonSchema": {"type": "object", "x": 1.5}},
+                {"name": "clock"},
+            ]
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    ("choice", "sent"),
+    [
+        (ToolChoice(), {"mode": "AUTO"}),
+        (ToolChoice("none"), {"mode": "NONE"}),
+        (ToolChoice("required"), {"mode": "ANY"}),
+        (ToolChoice("required", "clock"), {"mode": "ANY", "allowedFunctionNames": ["clock"]}),
+    ],
+)
+def test_how_functions_are_to_be_called(choice: ToolChoice, sent: Any) -> None:
+    call = a_call(a_text_model(), "hello", tools=(Tool("clock"),), tool_choice=choice)
+    assert rendered(call)["toolConfig"] == {"functionCallingConfig": sent}
+    assert "toolConfig" not in rendered(a_call(a_text_model(), "hello", tool_choice=choice))
+
+
+def test_an_answer_in_json() -> None:
+    asked = a_call(a_text_model(), "hello", response_format=ResponseFormat())
+    assert rendered(asked)["generationConfig"] == {"responseMimeType": "application/json"}
+    asked = a_call(a_text_model(), "hello", response_format=ResponseFormat(b'{"type":"object"}'))
+    assert rendered(asked)["generationConfig"]["responseJsonSchema"] == {"type": "object"}
+
+
+def test_a_call_and_what_came_of_it() -> None:
+    said = contents(ASK, Turn("assistant", (TextPart("Wait."), CALL)), result())
+    assert said[1:] == [
+        {
+            "role": "model",
+            "parts": [
+                {"text": "Wait."},
+                {"functionCall": {"name": "weather", "args": {"city": "Bern", "n": 1.5}}},
+            ],
+        },
+        {"role": "user", "parts": [{"functionResponse": {"name": "weather", "response": {"result": "rain"}}}]},
+    ]
+    body = b"".join(GeminiAdapter().render(a_call(a_text_model(), (ASK, Turn("assistant", (CALL,)), result()))).body)
+    assert b'"args":{"city":"Bern","n":1.50}' in body
+
+
+@pytest.mark.parametrize(
+    ("text", "response"),
+    [
+        ('{"sky": "grey", "n": 1}', {"sky": "grey", "n": 1}),
+        ("{}", {}),
+        ("", {"result": ""}),
+        ("[1]", {"result": "[1]"}),
+        ('"rain"', {"result": '"rain"'}),
+        ('{"a": 1e999}', {"result": '{"a": 1e999}'}),
+        ('{"a": 1} and more', {"result": '{"a": 1} and more'}),
+        ("[" * 100_000, {"result": "[" * 100_000}),
+    ],
+)
+def test_what_a_function_returned_is_an_object(text: str, response: Any) -> None:
+    (part,) = contents(ASK, Turn("assistant", (CALL,)), result(text=text))[-1]["parts"]
+    assert part["functionResponse"]["response"] == response
+
+
+def test_what_came_of_calls_at_once_is_one_turn_in_their_order() -> None:
+    calls = Turn("assistant", (CALL, ToolCall("2", "clock", "{}"), ToolCall("3", "weather", "{}")))
+    said = contents(ASK, calls, result("3", text="c"), result("2", "clock", "b"), result(text="a"), ASK)
+    responses = [part["functionResponse"] for part in said[2]["parts"]]
+    assert [each["response"]["result"] for each in responses] == ["a", "b", "c"]
+    assert said[3] == {"role": "user", "parts": [{"text": "Bern?"}]}
+
+
+@pytest.mark.parametrize("first", ["c2ln", ""])
+def test_the_first_call_of_a_turn_is_signed_where_the_model_wants_it(first: str) -> None:
+    calls = Turn("assistant", (replace(CALL, signature=first), ToolCall("2", "clock", "{}")))
+    results = (result(), result("2", "clock"))
+    signed = contents(ASK, calls, *results, signatures=True)[1]["parts"]
+    assert signed[0]["thoughtSignature"] == (first or "skip_thought_signature_validator")
+    assert "thoughtSignature" not in signed[1]
+    assert contents(ASK, calls, *results)[1]["parts"][0].get("thoughtSignature", "") == first

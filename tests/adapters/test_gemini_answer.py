@@ -8,6 +8,7 @@ import pytest
 from impasto.adapters.gemini_answer import GeminiAnswerParser
 from impasto.domain.errors import Code, Failure
 from impasto.domain.events import Event, Finished, FinishReason, ImageStarted
+from impasto.domain.tools import ToolCall
 from impasto.domain.usage import Usage
 from tests.adapters.folding import Folded, FoldedCall, FoldedImage, FoldedText, events_of, fold
 from tests.fakes.pictures import png
@@ -417,3 +418,76 @@ def test_an_answer_that_is_cut_is_never_an_answer(path: Path) -> None:
         expected = {Code.PROVIDER_BROKE_OFF} | ({Code.PROVIDER_WRONG} if path.stem.startswith("error") else set())
         assert raised.value.code in expected
         assert not raised.value.retry_helps
+
+
+# --- calls of functions ---
+
+
+def calls_of(*parts: Any, earlier: tuple[str, ...] = (), finish_reason: str = "STOP") -> tuple[list[ToolCall], str]:
+    answer = {"candidates": [{"content": {"parts": list(parts)}, "finishReason": finish_reason}]}
+    found = fold(events_of(GeminiAnswerParser("Google", earlier), [json.dumps(answer).encode()]))
+    assert found.finish
+    return [part.call for part in found.parts if isinstance(part, FoldedCall)], found.finish.reason
+
+
+def a_function_call(name: str = "look", **fields: Any) -> Any:
+    return {"functionCall": {"name": name} | fields}
+
+
+def test_a_call_with_its_arguments() -> None:
+    arguments = {"data": "AAAA", "inlineData": {"data": ["x", "ü\n"]}, "thoughtSignature": "YQ==", "n": [1, None, True]}
+    (call,), reason = calls_of(a_function_call(args=arguments, id="g1"))
+    assert (call.id, call.name, json.loads(call.arguments), call.signature) == ("g1", "look", arguments, "")
+    assert reason is FinishReason.TOOL_CALLS
+
+
+def test_numbers_stand_as_they_were_sent() -> None:
+    document = b'{"candidates":[{"content":{"parts":[{"function_call":{"args":{"a" : 1.50, "b":1E2},"name":"x"}}]}}]}'
+    (call,) = [event for event in events_in(document) if isinstance(event, ToolCall)]
+    assert call.arguments == '{"a":1.50,"b":1E2}'
+
+
+@pytest.mark.parametrize("fields", [{}, {"args": None}, {"args": {}}])
+def test_a_call_without_arguments_has_an_empty_object(fields: dict[str, Any]) -> None:
+    (call,), _ = calls_of(a_function_call(**fields))
+    assert call.arguments == "{}"
+
+
+@pytest.mark.parametrize("arguments", [[], "x", 7, [{}]])
+def test_arguments_that_are_no_object_are_no_answer(arguments: Any) -> None:
+    with pytest.raises(Failure) as raised:
+        calls_of(a_function_call(args=arguments))
+    assert raised.value.code is Code.PROVIDER_WRONG
+
+
+def test_arguments_have_a_bound() -> None:
+    with pytest.raises(Failure) as raised:
+        calls_of(a_function_call(args={"data": "x" * (1 << 20)}))
+    assert raised.value.code is Code.PROVIDER_WRONG
+
+
+def test_an_id_is_googles_or_new() -> None:
+    some = [a_function_call(), a_function_call(id="g1"), a_function_call(id="g1"), a_function_call("x" * 100)]
+    calls, _ = calls_of(*some, earlier=("call_0_look", "call_2_look"))
+    assert [call.id for call in calls] == ["call_3_look", "g1", "call_4_look", "call_5_" + "x" * 33]
+    calls, _ = calls_of(a_function_call(), a_function_call())
+    assert [call.id for call in calls] == ["call_0_look", "call_1_look"]
+
+
+def test_a_small_signature_is_with_its_call() -> None:
+    (first, second), _ = calls_of(
+        {"thoughtSignature": "YQ=="} | a_function_call(), a_function_call() | {"thoughtSignature": "x" * 65537}
+    )
+    assert (first.signature, second.signature) == ("YQ==", "")
+
+
+def test_what_was_only_thought_calls_nothing() -> None:
+    assert calls_of(a_function_call() | {"thought": True}, {"text": "No."}) == ([], FinishReason.STOP)
+
+
+@pytest.mark.parametrize(
+    ("finish_reason", "reason"),
+    [("STOP", "tool_calls"), ("MAX_TOKENS", "length"), ("SAFETY", "content_filter"), ("SUN_SPOTS", "tool_calls")],
+)
+def test_why_an_answer_with_calls_ended(finish_reason: str, reason: str) -> None:
+    assert calls_of(a_function_call(), finish_reason=finish_reason)[1] == reason

@@ -9,6 +9,7 @@ import pytest
 from impasto.api.message_wire import MAX_PARTS, MAX_TEXT_CHARACTERS, MessageBody, parse_messages
 from impasto.domain.chat import ImageLink, ImagePart, Message, TextPart
 from impasto.domain.errors import Code, Failure
+from impasto.domain.tools import ToolCall, ToolResult
 from tests.api.surface import PICTURE, data_url, png
 
 URL = data_url(PICTURE)
@@ -176,3 +177,77 @@ def test_too_many_parts_are_too_many_in_all() -> None:
     with pytest.raises(Failure, match=str(MAX_PARTS)) as refused:
         parse(*[{"role": "user", "content": [words] * (MAX_PARTS // 2 + 1)}] * 2)
     assert (refused.value.code, refused.value.param) == (Code.INVALID_VALUE, "messages")
+
+
+# --- functions ---
+
+
+def call(
+    call_id: str = "1", name: str = "weather", arguments: str | None = '{"a": 1}', **fields: Any
+) -> dict[str, Any]:
+    return {"id": call_id, "type": "function", "function": {"name": name, "arguments": arguments}} | fields
+
+
+def result(call_id: str = "1", content: object = "rain") -> dict[str, Any]:
+    return {"role": "tool", "tool_call_id": call_id, "content": content}
+
+
+def calling(*calls: dict[str, Any], content: object = None) -> dict[str, Any]:
+    return {"role": "assistant", "content": content, "tool_calls": list(calls or (call(),))}
+
+
+def test_calls_and_what_came_of_them() -> None:
+    signed = call("2", "clock", None, extra_content={"google": {"thought_signature": "c2ln"}, "other": 1})
+    messages = parse(calling(call(), signed, content="Wait."), result("2", [{"type": "text", "text": "5"}]), result())
+    assert messages == (
+        Message(
+            "assistant",
+            (TextPart("Wait."), ToolCall("1", "weather", '{"a": 1}'), ToolCall("2", "clock", "{}", "c2ln")),
+        ),
+        Message("tool", (ToolResult("2", "clock", "5"),)),
+        Message("tool", (ToolResult("1", "weather", "rain"),)),
+    )
+
+
+@pytest.mark.parametrize("content", [None, "", []])
+def test_a_call_needs_no_words_and_neither_does_its_result(content: object) -> None:
+    first, second = parse(calling(content=content), result(content=content))
+    assert first.parts == (ToolCall("1", "weather", '{"a": 1}'),)
+    assert second.parts == (ToolResult("1", "weather", ""),)
+
+
+def test_the_same_id_may_come_again_in_a_later_turn() -> None:
+    assert len(parse(calling(), result(), calling(), result())) == 4
+
+
+@pytest.mark.parametrize(
+    ("messages", "code", "param"),
+    [
+        ([calling(), result("9")], Code.INVALID_VALUE, "messages[1].tool_call_id"),
+        ([result()], Code.INVALID_VALUE, "messages[0].tool_call_id"),
+        ([calling(), result(), result()], Code.INVALID_VALUE, "messages[2].tool_call_id"),
+        ([calling()], Code.INVALID_VALUE, "messages[0].tool_calls"),
+        ([calling(call(), call("2")), result()], Code.INVALID_VALUE, "messages[0].tool_calls"),
+        ([calling(), {"role": "user", "content": "x"}, result()], Code.INVALID_VALUE, "messages[0].tool_calls"),
+        ([calling(call(), call())], Code.INVALID_VALUE, "messages[0].tool_calls"),
+        ([calling(call(name="9 lives"))], Code.INVALID_VALUE, "messages[0].tool_calls[0].function.name"),
+        ([calling(call(arguments="x"))], Code.INVALID_VALUE, "messages[0].tool_calls[0].function.arguments"),
+        ([calling(call(arguments="[1]"))], Code.INVALID_VALUE, "messages[0].tool_calls[0].function.arguments"),
+        ([calling(call(arguments='{"a":1e999}'))], Code.INVALID_VALUE, "messages[0].tool_calls[0].function.arguments"),
+        ([calling(call(arguments='{"a":"' + "x" * MAX_TEXT_CHARACTERS + '"}'))], Code.BODY_TOO_LARGE,
+         "messages[0].tool_calls[0].function.arguments"),
+        ([calling(call(extra_content={"google": {"thought_signature": "!"}}))], Code.INVALID_VALUE,
+         "messages[0].tool_calls[0].extra_content.google.thought_signature"),
+        ([calling(call(extra_content={"google": {"thought_signature": "x" * 65540}}))], Code.INVALID_VALUE,
+         "messages[0].tool_calls[0].extra_content.google.thought_signature"),
+        ([{"role": "user", "content": "x", "tool_calls": [call()]}], Code.UNSUPPORTED, "messages[0].tool_calls"),
+        ([calling(), result(content=URL)], Code.UNSUPPORTED, "messages[1].content"),
+        ([calling(), result(content=[picture(LINK)])], Code.UNSUPPORTED, "messages[1].content[0].image_url.url"),
+        ([calling(), result(content="x" * MAX_TEXT_CHARACTERS)], Code.BODY_TOO_LARGE, "messages"),
+    ],
+)  # fmt: skip
+def test_a_call_that_is_none_is_refused_by_its_place(messages: list[Any], code: Code, param: str) -> None:
+    with pytest.raises(Failure) as refused:
+        parse(*messages)
+    assert (refused.value.code, refused.value.param) == (code, param)
+    assert len(refused.value.message) < 300

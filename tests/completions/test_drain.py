@@ -19,6 +19,7 @@ from impasto.domain.events import (
     UsageSeen,
 )
 from impasto.domain.image import Dimensions
+from impasto.domain.tools import ToolCall
 from impasto.domain.usage import Usage
 from tests.fakes.pictures import picture_events, png
 from tests.fakes.spools import MemorySpool
@@ -161,3 +162,13 @@ async def test_what_the_spool_cannot_take_ends_the_call() -> None:
         await drain(source.play(), MemorySpool(room=10))
     assert raised.value.code is Code.STORE_UNAVAILABLE
     assert source.closed
+
+
+async def test_calls_stand_beside_the_words_around_them() -> None:
+    call = ToolCall("1", "look", "{}")
+    found = await drained(Text("a"), call, Text("b"), call, STOP)
+    assert (found.parts, found.tool_calls) == ([Words("ab")], [call, call])
+
+
+async def test_calls_count_towards_the_bound() -> None:
+    await failure_of(ToolCall("1", "look", "x" * 97), max_bytes=100)

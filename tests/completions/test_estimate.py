@@ -3,12 +3,14 @@ from decimal import Decimal
 
 from impasto.completions.estimate import (
     MOST_TOKENS_AROUND_A_PART,
+    MOST_TOKENS_AROUND_TOOLS,
     MOST_TOKENS_PER_INPUT_IMAGE,
     most_it_can_cost,
 )
 from impasto.domain.chat import ChatRequest, ImageLink, Message, Sampling, TextPart
 from impasto.domain.image import ImageConfig
 from impasto.domain.model import Model
+from impasto.domain.tools import ResponseFormat, Tool, ToolCall, ToolResult
 from tests.fakes.models import LIMITS, a_model, a_price, a_request, a_text_model
 from tests.fakes.pictures import picture_part
 
@@ -38,6 +40,16 @@ def test_input_is_bounded_by_its_bytes_and_pictures() -> None:
     request = a_request("google/talking-model", Message("user", (words, link)), Message("user", (picture_part(),)))
     expected = 200 + 3 * MOST_TOKENS_AROUND_A_PART + 2 * MOST_TOKENS_PER_INPUT_IMAGE + 65536 * 1000
     assert tokens(a_text_model(), request) == expected
+
+
+def test_functions_and_formats_are_input_as_well() -> None:
+    call, came = ToolCall("1", "look", "{}", "c2ln"), ToolResult("1", "look", "ü")
+    spoken = a_request("google/talking-model", Message("assistant", (call,)), Message("tool", (came,)))
+    answer = 65536 * 1000
+    assert tokens(a_text_model(), spoken) == (4 + 2 + 4) + (4 + 2) + 2 * MOST_TOKENS_AROUND_A_PART + answer
+    asked = a_request(tools=(Tool("look", "ü", b"{}"),), response_format=ResponseFormat(b'{"a":1}'))
+    around = 2 * MOST_TOKENS_AROUND_A_PART + MOST_TOKENS_AROUND_TOOLS
+    assert tokens(a_text_model(), asked) == 8 + (4 + 2 + 2) + 7 + around + answer
 
 
 def test_an_answer_in_words_is_bounded_by_what_was_asked_for_or_by_the_model() -> None:

@@ -5,9 +5,12 @@ from impasto.domain.errors import Code, Failure
 from impasto.domain.image import ImageConfig
 from impasto.domain.limits import check_pictures, check_request, image_config_to_send
 from impasto.domain.model import ImageLimits, Model
+from impasto.domain.tools import ResponseFormat, Tool, ToolCall, ToolResult
 from tests.fakes.models import a_model, a_request, a_text_model
 from tests.fakes.pictures import picture_part
 
+CALLED = Message("assistant", (ToolCall("1", "look", "{}"),)), Message("tool", (ToolResult("1", "look", "x"),))
+ABLE = a_text_model(parameters=("tools", "response_format"))
 LINK = ImageLink("https://example.com/a.png", "messages[0].content[0].image_url.url")
 
 
@@ -33,6 +36,8 @@ def user(*parts: TextPart | ImagePart | ImageLink) -> ChatRequest:
         (a_model(input_media_types=()), user(picture_part(media_type="image/avif"))),
         (a_model(thinking_levels=("high",)), a_request(sampling=Sampling(reasoning_effort="high"))),
         (a_text_model(), a_request(modalities=("text",))),
+        (ABLE, a_request(tools=(Tool("look"),), response_format=ResponseFormat())),
+        (ABLE, a_request("google/talking-model", *CALLED)),
     ],
 )
 def test_what_a_model_can_do_passes(model: Model, request_: ChatRequest) -> None:
@@ -131,3 +136,17 @@ def test_a_size_without_a_field_on_the_wire_is_not_sent() -> None:
     assert image_config_to_send(a_model(), asked) == asked
     assert image_config_to_send(one_size, asked) == ImageConfig("1:1")
     assert image_config_to_send(a_text_model(), ImageConfig()) == ImageConfig()
+
+
+@pytest.mark.parametrize(
+    ("request_", "param"),
+    [
+        (a_request(tools=(Tool("look"),)), "tools"),
+        (a_request(response_format=ResponseFormat()), "response_format"),
+        (a_request("google/talking-model", *CALLED), "messages[0].tool_calls"),
+    ],
+)
+def test_functions_and_formats_are_refused_by_models_that_do_not_take_them(request_: ChatRequest, param: str) -> None:
+    failure = refusal_of(a_text_model(parameters=("seed",)), request_)
+    assert (failure.code, failure.param) == (Code.UNSUPPORTED, param)
+    assert failure.message == f"{param} was given, but google/talking-model does not take it. It takes seed."

@@ -22,11 +22,14 @@ from impasto.domain.events import (
     Text,
     UsageSeen,
 )
+from impasto.domain.tools import ToolCall
 from impasto.domain.usage import Usage
 from tests.api.surface import png, surface
 from tests.fakes.folding import chunks_of, folded
 
 STOP = Finished(FinishReason.STOP, "STOP")
+CALLED = Finished(FinishReason.TOOL_CALLS, "STOP")
+CUT = Finished(FinishReason.LENGTH, "MAX_TOKENS")
 REFUSED = Finished(FinishReason.CONTENT_FILTER, "IMAGE_SAFETY", "It looks unsafe.")
 
 
@@ -40,14 +43,23 @@ PICTURES = st.builds(
     picture_events, st.builds(png, st.integers(24, 700)), st.integers(1, 200), st.sampled_from([False, False, True])
 )
 WORDS = st.builds(lambda text: [Text(text)], st.text(max_size=20))
+CALLS = st.builds(
+    lambda name, arguments, signature: [ToolCall(f"call_{name}", name, json.dumps(arguments), signature)],
+    st.sampled_from(["look", "listen"]),
+    st.dictionaries(st.text(max_size=5), st.text(max_size=5), max_size=2),
+    st.sampled_from(["", "c2ln"]),
+)
+FINISHES = st.sampled_from([STOP, CUT, REFUSED])
 
 
 def ended(parts: list[list[Event]], finish: Finished) -> list[Event]:
     said = [event for part in parts for event in part]
+    if finish is STOP and any(isinstance(event, ToolCall) for event in said):
+        finish = CALLED
     return [*said, UsageSeen(Usage(5, 0, 20, 1120, 7)), finish]
 
 
-ANSWERS = st.builds(ended, st.lists(PICTURES | WORDS, max_size=5), st.sampled_from([STOP, REFUSED]))
+ANSWERS = st.builds(ended, st.lists(PICTURES | WORDS | CALLS, max_size=5), FINISHES)
 
 
 @given(ANSWERS, st.sampled_from(SHAPES), st.sampled_from(["maker/brush", "maker/drafter"]))
@@ -68,7 +80,9 @@ def test_a_stream_folds_to_the_whole_answer(answer: list[Event], shape: str, mod
     assert streamed == whole
 
 
-@given(st.lists(WORDS, max_size=5), st.sampled_from([STOP, REFUSED]), st.sampled_from(SHAPES))
+@given(st.lists(WORDS | CALLS, max_size=5), FINISHES, st.sampled_from(SHAPES))
+@example([[Text("a")], [ToolCall("1", "look", "{}")], [Text("b")]], STOP, "parts")
+@example([[ToolCall("1", "look", "{}")], [ToolCall("2", "look", "{}")]], STOP, "markdown")
 def test_a_stream_of_words_folds_to_the_whole_answer(said: list[list[Event]], finish: Finished, shape: str) -> None:
     whole, streamed = asyncio.run(both_ways(ended(said, finish), shape, "maker/writer"))
     if whole["object"] != "error":

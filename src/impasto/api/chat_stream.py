@@ -86,7 +86,7 @@ class ChunkWriter:
         if self._shape == "both" and completion.results:
             yield from self._lone_picture(completion)
         content = "" if self._picture_count else words_alone(completion, self._shape)
-        if not self._has_content and content is not None and self._shape != "parts":
+        if not self._has_content and content is not None and not (self._shape == "parts" and self._picture_count):
             yield self._chunk({"content": content})
         refusal = refusal_of(completion)
         finish: dict[str, object] = {
