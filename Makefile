@@ -7,7 +7,7 @@ MODEL ?= local/painter
 PORT ?= 8080
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format lint types floors soak lock clean
+.PHONY: help run test check format lint types floors bench clients soak lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,16 +21,22 @@ test: .venv/dev ## The test suite
 check: format lint types floors test ## Everything that continuous integration runs
 
 format: .venv/dev ## Is everything formatted?
-	$(BIN)/ruff format --check src tests scripts
+	$(BIN)/ruff format --check src tests scripts bench
 
 lint: .venv/dev ## Does the linter agree?
-	$(BIN)/ruff check src tests scripts
+	$(BIN)/ruff check src tests scripts bench
 
 types: .venv/dev ## Do the types hold?
 	$(BIN)/mypy
 
 floors: .venv/dev ## Do imports point down?
 	$(BIN)/lint-imports --no-cache
+
+bench: .venv/dev ## Side by side with nginx and what peers there are (Linux, nginx, wrk)
+	$(BIN)/python -m bench
+
+clients: .venv/dev ## Which client reads which shape: the real ones, installed and run (Node 20 for some)
+	$(BIN)/python -m tests.clients.run
 
 soak: .venv/dev ## The laws at full length (minutes)
 	HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest tests -m "not slow" -k "law or laws or property" --timeout 3600
@@ -42,7 +48,7 @@ lock: .venv/dev ## Pin every dependency by hash, none younger than ten days
 		pyproject.toml --extra painter --group build --group dev -c requirements/run.txt -o requirements/dev.txt
 
 clean: ## Remove what the other targets made
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
+	rm -rf .venv tests/clients/.venv-clients tests/clients/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
 
 .venv/python:
 	@test -n "$(PYTHON)" || { echo "impasto needs Python 3.11 or later; none was found."; exit 1; }

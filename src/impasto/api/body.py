@@ -23,17 +23,23 @@ class CallerLeftError(ConnectionError):
 async def read_body(scope: Scope, receive: Receive, max_bytes: int) -> bytearray:
     """The whole body. Raises 413 for more than `max_bytes`."""
     declared = Headers(scope=scope).get("content-length", "0")
-    if declared.isdecimal() and int(declared[:20]) > max_bytes:
+    declared_bytes = int(declared[:20]) if declared.isdecimal() else 0
+    if declared_bytes > max_bytes:
         raise _too_large(max_bytes)
-    body = bytearray()
+    # Room for all of it at once: a buffer that grows by an eighth each time copies itself ten times over.
+    body = bytearray(declared_bytes)
+    end = 0
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise CallerLeftError
-        body += message.get("body", b"")
-        if len(body) > max_bytes:
+        piece = message.get("body", b"")
+        body[end : end + len(piece)] = piece
+        end += len(piece)
+        if end > max_bytes:
             raise _too_large(max_bytes)
         if not message.get("more_body", False):
+            del body[end:]
             return body
 
 

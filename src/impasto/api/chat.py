@@ -138,9 +138,8 @@ class _Answering:
                     for chunk in writer.end(event):
                         yield chunk
                     yield self._receipt(Answers({0: event}))
-                else:
-                    for chunk in writer.write(event):
-                        yield chunk
+                elif chunks := b"".join(writer.write(event)):
+                    yield chunks
 
     async def _chunks_from_spool(self, prepared: Prepared) -> AsyncGenerator[bytes, None]:
         answers = Answers({}, {})

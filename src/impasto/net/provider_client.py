@@ -19,7 +19,7 @@ from impasto.domain.errors import Code, Failure
 from impasto.domain.events import Event
 from impasto.domain.model import Provider
 
-READ_BUFFER_BYTES = 128 << 10
+READ_BUFFER_BYTES = 64 << 10
 MAX_ERROR_BYTES = 64 << 10
 JOINED_BYTES = 64 << 10
 CONNECT_SECONDS = 10.0
