@@ -181,9 +181,12 @@ def _check_any(answers: Answers) -> None:
 async def _send(headers: dict[str, str], pieces: Iterable[bytes], send: Send) -> None:
     raw = [(name.encode(), value.encode()) for name, value in headers.items()]
     await send({"type": "http.response.start", "status": 200, "headers": raw})
+    last = b""
     for piece in pieces:
-        await send({"type": "http.response.body", "body": piece, "more_body": True})
-    await send({"type": "http.response.body", "body": b"", "more_body": False})
+        if last:
+            await send({"type": "http.response.body", "body": last, "more_body": True})
+        last = piece
+    await send({"type": "http.response.body", "body": last, "more_body": False})
 
 
 def _cost(bill: Bill) -> dict[str, str]:
