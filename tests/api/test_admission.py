@@ -63,6 +63,18 @@ async def test_who_leaves_the_line_holds_nothing_and_blocks_nobody() -> None:
         pass
 
 
+async def test_who_leaves_the_line_as_room_is_made_just_leaves() -> None:
+    admission = Admission(100, 5)
+    async with admission.held(100):
+        waiting = asyncio.create_task(come(admission, 100, asyncio.Event(), []))
+        await asyncio.sleep(0.01)
+        waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    async with admission.held(100):
+        pass
+
+
 @pytest.mark.parametrize(("length", "held"), [(b"10", 10), (b"", 1000), (b"99999", 1000), (b"x", 1000)])
 def test_a_body_that_does_not_say_its_length_counts_as_the_largest(length: bytes, held: int) -> None:
     scope = {"type": "http", "headers": [(b"content-length", length)] if length else []}

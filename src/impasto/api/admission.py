@@ -7,7 +7,7 @@ spent; the largest request is let in alone rather than never.
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from starlette.datastructures import Headers
 from starlette.types import Scope
@@ -52,7 +52,8 @@ class Admission:
             if turn.done() and not turn.cancelled():
                 self._held_bytes -= byte_count
             else:
-                self._line.remove((byte_count, turn))
+                with suppress(ValueError):  # who made room meanwhile has passed it over
+                    self._line.remove((byte_count, turn))
             self._let_in()
             if not isinstance(error, TimeoutError):
                 raise
