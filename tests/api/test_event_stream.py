@@ -2,6 +2,7 @@
 
 import asyncio
 
+import pytest
 from starlette.types import Message
 
 from impasto.api.event_stream import KEEP_ALIVE, EventStream
@@ -61,3 +62,58 @@ async def test_an_event_that_cannot_be_completed_is_ended() -> None:
     await stream.break_event()
     await stream.break_event()
     assert line.body == b"data: {\n\n"
+
+
+class SlowLine(Line):
+    """A caller who reads nothing until `reads` is set: as with a real server, nothing is sent before."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reads = asyncio.Event()
+
+    async def send(self, message: Message) -> None:
+        await self.reads.wait()
+        await super().send(message)
+
+
+async def test_no_comment_waits_for_a_slow_reader_and_falls_into_the_next_event() -> None:
+    line = SlowLine()
+    line.reads.set()
+    stream = EventStream(line.send, silence_seconds=0.02)
+
+    async def write_two_events() -> None:
+        await stream.write(b"data: 1\n\n")
+        await stream.write(b"data: {")
+        await asyncio.sleep(0.01)
+        await stream.write(b"}\n\n")
+
+    async with stream.kept_alive():
+        await stream.write(b"data: 0\n\n")
+        line.reads.clear()
+        writing = asyncio.create_task(write_two_events())
+        await asyncio.sleep(0.1)
+        line.reads.set()
+        await writing
+    assert b"data: {}\n\n" in line.body
+
+
+async def test_an_event_whose_last_piece_was_given_up_is_ended() -> None:
+    line = SlowLine()
+    line.reads.set()
+    stream = EventStream(line.send)
+    await stream.write(b"data: {")
+    line.reads.clear()
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.01):
+            await stream.write(b"}\n\n")
+    line.reads.set()
+    await stream.break_event()
+    assert line.body == b"data: {\n\n"
+
+
+async def test_a_status_that_was_given_up_was_not_sent() -> None:
+    line = SlowLine()
+    stream = EventStream(line.send, silence_seconds=0.0)
+    async with stream.kept_alive():
+        await asyncio.sleep(0.01)
+    assert not stream.has_begun

@@ -1,7 +1,7 @@
 """Server-sent events to one caller.
 
 Rule: the status goes out with the first event, or with the first keep-alive comment after a
-silence; a slow reader slows whoever writes, because every write waits for the line.
+silence; a slow reader slows whoever writes, because every write waits for the line, one at a time.
 """
 
 import asyncio
@@ -29,16 +29,19 @@ class EventStream:
         self._send = send
         self._headers = [*_HEADERS, *((name.encode(), value.encode()) for name, value in (headers or {}).items())]
         self._silence_seconds = silence_seconds
+        self._line = asyncio.Lock()
         self._between_events = True
         self._last_write = 0.0
         self.has_begun = False
 
     async def write(self, data: bytes) -> None:
         """Send whole events, or a piece of one; the pieces of an event come one after the other."""
-        await self._begin()
-        self._between_events = data.endswith(_END_OF_EVENT)
-        self._last_write = asyncio.get_running_loop().time()
-        await self._send({"type": "http.response.body", "body": data, "more_body": True})
+        async with self._line:
+            await self._begin()
+            self._between_events = False  # a write that is given up may have sent nothing
+            await self._send({"type": "http.response.body", "body": data, "more_body": True})
+            self._between_events = data.endswith(_END_OF_EVENT)
+            self._last_write = asyncio.get_running_loop().time()
 
     async def end(self) -> None:
         """End the stream."""
@@ -57,11 +60,12 @@ class EventStream:
             yield
         finally:
             task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
     async def _begin(self) -> None:
         if not self.has_begun:
-            self.has_begun = True
             await self._send({"type": "http.response.start", "status": 200, "headers": self._headers})
+            self.has_begun = True
 
     async def _keep_alive(self) -> None:
         loop = asyncio.get_running_loop()
