@@ -2,13 +2,14 @@
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
 import pytest
 
+from impasto.api.failures import AnswerBrokeOffError
 from impasto.api.routes import asgi_app
 from impasto.completions.ports import Spool
 from impasto.domain.chat import ImagePart, TextPart
@@ -205,6 +206,25 @@ async def test_no_spool_is_left_open_when_sending_fails() -> None:
     with pytest.raises(ConnectionError):
         await at.app(scope, receive, send)
     assert (spools.opened_count, spools.open_count) == (1, 0)
+
+
+async def test_who_stops_reading_a_stream_is_cut_off() -> None:
+    answerers, images = FakeAnswerers(tuple(WHOLE_ANSWER)), FakeImages()
+    gateway = gateway_of(answerers, images)
+    gateway = replace(gateway, completions=replace(gateway.completions, deadline_seconds=0.05))
+    body = json.dumps(request_body(stream=True)).encode()
+
+    async def receive() -> dict[str, object]:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def send(message: MutableMapping[str, object]) -> None:
+        if message["type"] == "http.response.body":
+            await asyncio.Event().wait()
+
+    scope = {"type": "http", "method": "POST", "path": CHAT, "headers": [(b"x-api-key", b"key-that-may-generate")]}
+    with pytest.raises(AnswerBrokeOffError):
+        async with asyncio.timeout(2):
+            await asgi_app(gateway)(scope, receive, send)
 
 
 async def test_answers_at_once_do_not_mix() -> None:

@@ -74,7 +74,7 @@ class _Answering:
             answers.close()
 
     async def live(self, send: Send) -> None:
-        stream = EventStream(send, self._sunset())
+        stream, last = EventStream(send, self._sunset()), DONE
         try:
             async with stream.kept_alive(), self.completions.deadline():
                 chunks = self._chunks(await self._prepare())
@@ -85,10 +85,11 @@ class _Answering:
             if not stream.has_begun:
                 raise
             note(self.scope, code=failure.code, why=failure.logged)
+            last = error_event(failure) + last
+        async with self.completions.deadline():  # who has stopped reading is not waited for without end
             await stream.break_event()
-            await stream.write(error_event(failure))
-        await stream.write(DONE)
-        await stream.end()
+            await stream.write(last)
+            await stream.end()
 
     def _sunset(self) -> dict[str, str]:
         """The day from which its provider may no longer know the model: a warning, and no more (RFC 8594)."""
