@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from impasto.adapters.gemini_answer import GeminiAnswerParser
+from impasto.adapters.gemini_answer import GeminiAnswerParser, GeminiStreamParser
 from impasto.domain.errors import Code, Failure
 from impasto.domain.events import Event, Finished, FinishReason, ImageStarted
 from impasto.domain.tools import ToolCall
@@ -491,3 +491,16 @@ def test_what_was_only_thought_calls_nothing() -> None:
 )
 def test_why_an_answer_with_calls_ended(finish_reason: str, reason: str) -> None:
     assert calls_of(a_function_call(), finish_reason=finish_reason)[1] == reason
+
+
+# --- streams ---
+
+
+@pytest.mark.parametrize("closing", [b"", b"data: [DONE]\n\n", b"data: [DONE]"])
+def test_a_closing_word_takes_nothing_from_a_stream(closing: bytes) -> None:
+    answer = b'{"candidates": [{"content": {"parts": [{"text": "a [DONE] b"}]}, "finishReason": "STOP"}]}'
+    start, end = answer.split(b"[DONE]")
+    pieces = [b"data: " + start, b"[DONE]", end + b"\n\n" + closing]
+    said = fold(events_of(GeminiStreamParser("Google"), pieces))
+    assert said.parts == [FoldedText("a [DONE] b")]
+    assert said.finish == Finished(FinishReason.STOP, "STOP")

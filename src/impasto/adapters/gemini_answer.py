@@ -92,6 +92,7 @@ class GeminiStreamParser:
     def __init__(self, provider: str, call_ids: Collection[str] = ()) -> None:
         self._reading = _Reading(provider, call_ids)
         self._document: _Document | None = None
+        self._at_start = False
         self._sse = SseReader()
 
     def feed(self, data: bytes) -> Sequence[Event]:
@@ -105,8 +106,11 @@ class GeminiStreamParser:
         for token in tokens:
             match token:
                 case SseBegan():
-                    self._document = _Document(self._reading)
+                    self._document, self._at_start = _Document(self._reading), True
+                case SseData(b"[DONE]") if self._at_start:
+                    self._document = None  # Google does not say it, but proxies before Google do
                 case SseData(data) if self._document:
+                    self._at_start = False
                     events += self._document.feed(data)
                 case SseEnded() if self._document:
                     events += self._document.finish()
