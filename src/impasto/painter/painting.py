@@ -17,7 +17,7 @@ Pixels = NDArray[np.uint8]
 @dataclass(frozen=True, slots=True)
 class Painting:
     """A finished picture: `words` say in a sentence or two what was drawn and what was not understood;
-    `report` says the same as data, e.g. `{"scene": "restaurant", "drew": ["banana"], "ignored": ["nano"]}`."""
+    `report` says the same as data, e.g. `{"scene": "restaurant", "drew": ["banana"], "ignored": ["waiter"]}`."""
 
     pixels: Pixels
     words: str
