@@ -22,6 +22,13 @@ _STATUS_AND_TYPE: dict[Code, tuple[int, str]] = {
     Code.NOT_FOUND: (404, "not_found_error"),
     Code.METHOD_NOT_ALLOWED: (405, "invalid_request_error"),
     Code.MAX_COST_EXCEEDED: (402, "insufficient_quota"),
+    Code.BUDGET_SPENT: (402, "insufficient_quota"),
+    Code.BUDGET_HELD: (429, "rate_limit_error"),
+    Code.RATE_LIMITED: (429, "rate_limit_error"),
+    Code.TOO_MANY_AT_ONCE: (429, "rate_limit_error"),
+    Code.IDEMPOTENCY_KEY_REUSED: (422, "invalid_request_error"),
+    Code.STILL_RUNNING: (409, "conflict_error"),
+    Code.ANSWER_GONE: (410, "not_found_error"),
     Code.NO_PRICE: (402, "insufficient_quota"),
     Code.BODY_TOO_LARGE: (413, "invalid_request_error"),
     Code.UNSUPPORTED_MEDIA_TYPE: (415, "invalid_request_error"),
@@ -42,6 +49,7 @@ _STATUS_AND_TYPE: dict[Code, tuple[int, str]] = {
     Code.DEADLINE_EXCEEDED: (504, "server_error"),
     Code.OVERLOADED: (503, "server_error"),
     Code.STORE_UNAVAILABLE: (503, "server_error"),
+    Code.LEDGER_UNAVAILABLE: (503, "server_error"),
     Code.INTERNAL: (500, "server_error"),
 }
 

@@ -10,6 +10,7 @@ from typing import Protocol
 from impasto.domain.chat import ModelCall
 from impasto.domain.events import Event
 from impasto.domain.keys import VirtualKey
+from impasto.domain.ledger import Beginning, Closing, Delivery, Generation, Opening
 
 
 class Answerers(Protocol):
@@ -49,6 +50,61 @@ class Spools(Protocol):
     """Opens spools."""
 
     def open(self) -> Spool: ...
+
+
+class Blob(Protocol):
+    """Bytes of one picture on their way into the store, readable from the first one on; or one that is kept.
+
+    Closed by whoever opened it, once; what was not kept by then is gone.
+    """
+
+    def write(self, data: bytes) -> None:
+        """Add to it. Raises `store_unavailable` when the disk takes no more."""
+
+    def read(self, offset: int, count: int) -> bytes: ...
+
+    @property
+    def byte_count(self) -> int: ...
+
+    def close(self) -> None: ...
+
+
+class BlobStore(Protocol):
+    """Keeps bytes under their SHA-256, and short notes under a name, so that neither a crash nor a loss of power
+    takes what it has confirmed. Raises `store_unavailable` where it cannot."""
+
+    def open(self) -> Blob:
+        """A new blob to write."""
+
+    async def keep(self, blob: Blob) -> str:
+        """Keep it; its SHA-256 in hexadecimal. It stays readable until it is closed."""
+
+    def reader(self, sha256: str) -> Blob:
+        """A kept blob, to read. Raises `answer_gone` where it is not kept any more."""
+
+    async def note(self, name: str, text: bytes | None) -> None:
+        """Keep a note of a few kilobytes under `name`; `None` takes it away."""
+
+    async def noted(self, name: str) -> bytes | None: ...
+
+
+class Ledger(Protocol):
+    """The till: every method is one durable, atomic step, and raises `ledger_unavailable` where it cannot be taken."""
+
+    async def begin(self, opening: Opening) -> Beginning:
+        """Reserve for a new generation, or find the one that it repeats. Raises `budget_spent`, `budget_held`,
+        `too_many_at_once`, `no_price`, `invalid_api_key`, `idempotency_key_reused`."""
+
+    async def mark_sent(self, generation_id: str) -> None:
+        """From here on something may have been sent for it."""
+
+    async def close(self, closing: Closing) -> None:
+        """Resolve calls. Doing it again changes nothing."""
+
+    async def note_delivery(self, generation_id: str, claim: int, delivery: Delivery) -> None:
+        """What became of the answer of the caller that attached as `claim`."""
+
+    async def find(self, generation_id: str) -> Generation | None: ...
 
 
 class KeyStore(Protocol):

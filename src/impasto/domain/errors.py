@@ -24,6 +24,13 @@ class Code(StrEnum):
     NOT_FOUND = "not_found"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     MAX_COST_EXCEEDED = "max_cost_exceeded"
+    BUDGET_SPENT = "budget_spent"
+    BUDGET_HELD = "budget_held"
+    RATE_LIMITED = "rate_limit_exceeded"
+    TOO_MANY_AT_ONCE = "too_many_at_once"
+    IDEMPOTENCY_KEY_REUSED = "idempotency_key_reused"
+    STILL_RUNNING = "still_running"
+    ANSWER_GONE = "answer_gone"
     NO_PRICE = "no_price"
     BODY_TOO_LARGE = "body_too_large"
     UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
@@ -46,7 +53,16 @@ class Code(StrEnum):
     DEADLINE_EXCEEDED = "deadline_exceeded"
     OVERLOADED = "overloaded"
     STORE_UNAVAILABLE = "store_unavailable"
+    LEDGER_UNAVAILABLE = "ledger_unavailable"
     INTERNAL = "internal_error"
+
+
+MAY_HAVE_SPENT = frozenset({
+    Code.PROVIDER_WRONG, Code.PROVIDER_BROKE_OFF, Code.PROVIDER_TIMEOUT, Code.DEADLINE_EXCEEDED,
+    Code.STORE_UNAVAILABLE, Code.LEDGER_UNAVAILABLE, Code.INTERNAL,
+})  # fmt: skip
+"""Codes of failures after which a provider that was called may bill for the call. Every other one says that it
+refused, or was never reached."""
 
 
 class Failure(Exception):

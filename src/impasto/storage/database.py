@@ -1,0 +1,181 @@
+"""The database: SQLite by default, PostgreSQL by URL.
+
+Rule: a write is one transaction, durable when it returns. SQLite has one writer, in a thread of
+its own, in WAL mode and with `synchronous=FULL`, so that a commit survives a loss of power.
+What the database cannot do is `ledger_unavailable`, whatever its driver calls it; the next
+attempt connects anew.
+"""
+
+import asyncio
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.pool import QueuePool
+
+from impasto.domain.errors import Code, Failure
+
+Result = TypeVar("Result")
+
+BUSY_SECONDS = 10.0
+"""How long a write waits for another process's write before it gives up."""
+CONNECT_SECONDS = 5.0
+RETRY_AFTER_SECONDS = 5
+POSTGRES_CONNECTIONS = 8
+
+
+class DatabaseUrlError(ValueError):
+    """A URL that names no database which is known here. The message says what to write."""
+
+
+class Database(Protocol):
+    """Runs functions of a connection, each in a transaction of its own. Raises `ledger_unavailable`."""
+
+    @property
+    def dialect(self) -> str:
+        """`sqlite` or `postgresql`."""
+
+    async def write(self, change: Callable[[Connection], Result]) -> Result:
+        """What `change` returns, once its changes are durable."""
+
+    async def read(self, query: Callable[[Connection], Result]) -> Result: ...
+
+    async def close(self) -> None: ...
+
+
+def database_at(url: str) -> Database:
+    """The database at `sqlite:///path` or `postgresql://…`; nothing is opened yet. Raises `DatabaseUrlError`."""
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        raise DatabaseUrlError("it takes sqlite:///path or postgresql://user:password@host/name") from None
+    match parsed.get_backend_name():
+        case "sqlite" if parsed.database:
+            return SqliteDatabase(Path(parsed.database))
+        case "postgresql" | "postgres":
+            return PostgresDatabase(parsed)
+    raise DatabaseUrlError("it takes sqlite:///path or postgresql://user:password@host/name")
+
+
+class SqliteDatabase:
+    """SQLite in the file at `path`."""
+
+    dialect = "sqlite"
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._writer = ThreadPoolExecutor(1, "impasto-writes")
+        self._reader = ThreadPoolExecutor(1, "impasto-reads")
+        self._writing = _sqlite_engine(path, "BEGIN IMMEDIATE")
+        self._reading = _sqlite_engine(path, "BEGIN")
+
+    async def write(self, change: Callable[[Connection], Result]) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(self._writer, self._run, self._writing, change)
+
+    async def read(self, query: Callable[[Connection], Result]) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(self._reader, self._run, self._reading, query)
+
+    async def close(self) -> None:
+        for executor, engine in ((self._writer, self._writing), (self._reader, self._reading)):
+            await asyncio.get_running_loop().run_in_executor(executor, engine.dispose)
+            executor.shutdown()
+
+    def _run(self, engine: Engine, work: Callable[[Connection], Result]) -> Result:
+        with database_failures():
+            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with engine.begin() as connection:
+                return work(connection)
+
+
+class PostgresDatabase:
+    """PostgreSQL, over asyncpg, on the event loop that asks first."""
+
+    dialect = "postgresql"
+
+    def __init__(self, url: URL) -> None:
+        self._url = url.set(drivername="postgresql+asyncpg")
+        self._engine: Any = None
+
+    async def write(self, change: Callable[[Connection], Result]) -> Result:
+        with database_failures():
+            async with self._connected().begin() as connection:
+                result: Result = await connection.run_sync(change)
+            return result
+
+    async def read(self, query: Callable[[Connection], Result]) -> Result:
+        return await self.write(query)
+
+    async def close(self) -> None:
+        if self._engine is not None:
+            await self._engine.dispose()
+            self._engine = None
+
+    def _connected(self) -> Any:
+        if self._engine is None:
+            from sqlalchemy.ext.asyncio import create_async_engine
+
+            self._engine = create_async_engine(
+                self._url,
+                pool_size=POSTGRES_CONNECTIONS,
+                max_overflow=0,
+                pool_timeout=BUSY_SECONDS,
+                pool_pre_ping=False,  # the pool lets go of a connection that broke, and its others with it
+                connect_args={
+                    "timeout": CONNECT_SECONDS,
+                    "command_timeout": BUSY_SECONDS,
+                    "server_settings": {"application_name": "impasto", "lock_timeout": "8000"},
+                },
+            )
+        return self._engine
+
+
+@contextmanager
+def database_failures() -> Iterator[None]:
+    """What a driver raises is `ledger_unavailable` to everybody else."""
+    try:
+        yield
+    except (SQLAlchemyError, OSError, TimeoutError) as error:
+        raise Failure(
+            Code.LEDGER_UNAVAILABLE,
+            "This gateway cannot reach its books, and makes no picture that it could not write down. Nothing was "
+            "sent and nothing was spent; try again.",
+            logged=f"database: {type(error).__name__}: {_first_line(error)}",
+            retry_helps=True,
+            retry_after_seconds=RETRY_AFTER_SECONDS,
+        ) from error
+
+
+def _first_line(error: BaseException) -> str:
+    cause = getattr(error, "orig", None) or error
+    return (str(cause).splitlines() or [""])[0][:200]
+
+
+def _sqlite_engine(path: Path, begin: str) -> Engine:
+    engine = create_engine(
+        URL.create("sqlite", database=os.fspath(path)),
+        poolclass=QueuePool,
+        pool_size=1,
+        max_overflow=0,
+        connect_args={"check_same_thread": False, "timeout": BUSY_SECONDS},
+    )
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: Any, _: object) -> None:
+        connection.isolation_level = None  # the driver would begin transactions by itself, and later
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine
