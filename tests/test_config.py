@@ -4,20 +4,29 @@ from pathlib import Path
 
 import pytest
 
-from impasto.config import NOT_YET, SETTINGS, ConfigError, Setting, Settings, load_settings, masked, shown
+from impasto.config import SETTINGS, ConfigError, Setting, Settings, load_settings, masked, shown
 
 KEY = "a_key_of_more_than_twenty_characters"
 VALUES = {
     "host": ("::1", "10.0.0.2", "name.example", "10.0.0.4"),
     "port": ("1", "2", "3", "4"),
     "workers": ("1", "2", "3", "4"),
+    "public_url": ("http://1.example", "https://2.example/a", "http://3.example:8080", "http://[::1]"),
     "data": ("one", "two", "three", "four"),
+    "database_url": ("sqlite:///one.db", "sqlite:////two.db", "postgresql://u:p@h:1/three", "postgres://h/four"),
+    "store_url": ("file:///one", "file:///two", "file:///three", "file:///four"),
+    "retention": ("1d,1GB", "2d,2GB", "3d,3GB", "4d,4GB"),
+    "redis_url": ("redis://one", "rediss://two", "redis://:p@three:6379/0", "redis://u:p@four"),
     "api_key": ("key-1", "key-2", "key-3", "key-4"),
+    "secret": ("1" * 32, "2" * 32, "3" * 32, "4" * 32),
+    "link_seconds": ("1", "2", "3", "4"),
     "fetch_allow": ("10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4"),
     "cors_origins": ("https://1.example", "https://2.example", "https://3.example", "https://4.example"),
     "max_body_mb": ("1", "2", "3", "4"),
     "max_in_flight_mb": ("1", "2", "3", "4"),
     "deadline_seconds": ("1", "2", "3", "4"),
+    "when_caller_leaves": ("cancel", "finish", "cancel", "finish"),
+    "silence_spaces_seconds": ("0.5", "2", "3", "0"),
     "log_level": ("debug", "info", "warning", "error"),
 }
 
@@ -89,12 +98,84 @@ def test_an_empty_variable_is_one_that_is_not_set() -> None:
         ("IMPASTO_CORS_ORIGINS", "https://a.example/"),
         ("IMPASTO_CORS_ORIGINS", "a.example"),
         ("IMPASTO_CORS_ORIGINS", "https://a.example,http://["),
+        ("IMPASTO_DATA", "what?"),
+        ("IMPASTO_STORE_URL", "s3://bucket/prefix"),
+        ("IMPASTO_STORE_URL", "/srv/store"),
+        ("IMPASTO_STORE_URL", "file://host/store"),
+        ("IMPASTO_STORE_URL", "file:///"),
+        ("IMPASTO_STORE_URL", "file:///store?x=1"),
+        ("IMPASTO_PUBLIC_URL", "pictures.example"),
+        ("IMPASTO_PUBLIC_URL", "ftp://pictures.example"),
+        ("IMPASTO_PUBLIC_URL", "https://me@pictures.example"),
+        ("IMPASTO_PUBLIC_URL", "https://pictures.example/?a=1"),
+        ("IMPASTO_PUBLIC_URL", "https://pictures.example:x"),
+        ("IMPASTO_PUBLIC_URL", 'https://pictures.example/"'),
+        ("IMPASTO_RETENTION", "for ever"),
+        ("IMPASTO_WHEN_CALLER_LEAVES", "wait"),
+        ("IMPASTO_LINK_SECONDS", "0"),
+        ("IMPASTO_LINK_SECONDS", "1.5"),
+        ("IMPASTO_LINK_SECONDS", "1" * 30),
+        ("IMPASTO_SILENCE_SPACES_SECONDS", "-1"),
+        ("IMPASTO_SILENCE_SPACES_SECONDS", "nan"),
     ],
 )
 def test_a_value_that_is_not_possible_is_said_with_what_is(variable: str, value: str) -> None:
     said = failure({variable: value})
     takes = next(setting.takes for setting in SETTINGS if setting.variable == variable)
     assert said == f'{variable}: "{value}" is not possible. It takes {takes}.'
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("IMPASTO_DATABASE_URL", "mysql://u:hidden@h/name"),
+        ("IMPASTO_DATABASE_URL", "postgresql://u:hid@den@h/name"),
+        ("IMPASTO_DATABASE_URL", "postgresql://u:hid/den@h/name"),
+        ("IMPASTO_DATABASE_URL", "postgresql://u:hidden@h"),
+        ("IMPASTO_DATABASE_URL", "postgresql:///hidden"),
+        ("IMPASTO_DATABASE_URL", "postgresql://u:hidden@h:x/name"),
+        ("IMPASTO_DATABASE_URL", "sqlite://hidden.db"),
+        ("IMPASTO_DATABASE_URL", "sqlite:///"),
+        ("IMPASTO_DATABASE_URL", "sqlite:///:memory:"),
+        ("IMPASTO_DATABASE_URL", "sqlite:///a.db?mode=hidden"),
+        ("IMPASTO_REDIS_URL", "hidden:6379"),
+        ("IMPASTO_REDIS_URL", "redis://"),
+        ("IMPASTO_REDIS_URL", "redis://h:hidden"),
+        ("IMPASTO_REDIS_URL", "redis://h\n"),
+        ("IMPASTO_SECRET", "hidden" * 5),
+        ("IMPASTO_SECRET", "hidden\0" * 9),
+    ],
+)
+def test_a_value_that_may_hold_a_secret_is_refused_without_being_shown(variable: str, value: str) -> None:
+    said = failure({variable: value})
+    assert said.startswith(f"{variable}: this value is not possible. It takes ")
+    assert "hid" not in said
+
+
+def test_the_database_and_the_store_lie_in_the_data_folder_unless_they_are_named(clean: Path) -> None:
+    settings = load_settings(environment={})
+    assert settings.database_url == "sqlite:///impasto-data/impasto.db"
+    assert settings.store_url == f"file://{clean}/impasto-data/store"
+    settings = load_settings(environment={"IMPASTO_DATA": "/srv/my pictures"})
+    assert settings.database_url == "sqlite:////srv/my pictures/impasto.db"
+    assert settings.store_folder == Path("/srv/my pictures/store")
+    settings = load_settings(environment={"IMPASTO_STORE_URL": "file:///srv/store"})
+    assert settings.store_folder == Path("/srv/store")
+
+
+def test_a_store_elsewhere_is_said_not_to_be_supported_yet() -> None:
+    assert "s3:// is not supported yet" in failure({"IMPASTO_STORE_URL": "s3://bucket"})
+
+
+def test_a_public_address_ends_without_a_slash() -> None:
+    environment = {"IMPASTO_PUBLIC_URL": "https://pictures.example/gateway/"}
+    assert load_settings(environment=environment).public_url == "https://pictures.example/gateway"
+
+
+def test_what_holds_a_password_may_lie_in_a_file(clean: Path) -> None:
+    Path("url").write_text("postgresql://me:word@db/impasto\n")
+    settings = load_settings(environment={"IMPASTO_DATABASE_URL_FILE": "url"})
+    assert settings.database_url == "postgresql://me:word@db/impasto"
 
 
 def test_flags_are_named_as_they_are_written() -> None:
@@ -129,7 +210,7 @@ def test_a_name_like_nothing_leads_to_the_list() -> None:
         ("modles = 1", "c.toml: there is no setting modles. Did you mean models?"),
         ('port = "x"', 'c.toml: port: "x" is not possible. It takes a number from 0 to 65535.'),
         ("port = true", 'c.toml: port: "True" is not possible. It takes a number from 0 to 65535.'),
-        ('data = ""', 'c.toml: data: "" is not possible. It takes a folder.'),
+        ('data = ""', 'c.toml: data: "" is not possible. It takes a folder, without ? in its name.'),
         ("port = =", "c.toml cannot be read: Invalid value (at line 1, column 8)."),
     ],
 )
@@ -209,12 +290,6 @@ def test_a_key_of_a_provider_in_quotes_is_refused_by_name() -> None:
     assert "AIza" not in str(caught.value)
 
 
-def test_what_has_no_effect_yet_is_said() -> None:
-    settings = load_settings(environment=dict.fromkeys(NOT_YET, "x"))
-    assert len(settings.warnings) == len(NOT_YET)
-    assert "IMPASTO_REDIS_URL has no effect: rate limits are not kept yet." in settings.warnings
-
-
 def test_an_egress_proxy_is_refused_rather_than_passed_by() -> None:
     assert failure({"IMPASTO_EGRESS_PROXY": "http://proxy"}).startswith("IMPASTO_EGRESS_PROXY: ")
 
@@ -242,8 +317,34 @@ def test_secrets_are_shown_by_their_end_alone() -> None:
     assert masked("short") == "…"
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("database_url", "postgresql://me:word@db:5432/name", "postgresql://me:…@db:5432/name"),
+        ("database_url", "postgresql://me:wo:rd@db/name", "postgresql://me:…@db/name"),
+        ("database_url", "postgresql://me@db/n?password=word&a=b", "postgresql://me@db/n?password=…&a=b"),
+        ("database_url", "sqlite:///a:b@c.db", "sqlite:///a:b@c.db"),
+        ("redis_url", "redis://:word@host/0", "redis://:…@host/0"),
+        ("redis_url", "redis://host:6379", "redis://host:6379"),
+    ],
+)
+def test_an_address_is_shown_without_its_password(variable: str, value: str, said: str) -> None:
+    [setting] = [setting for setting in SETTINGS if setting.name == variable]
+    assert shown(setting, load_settings(environment={setting.variable: value})) == said
+
+
 def test_settings_never_print_a_secret() -> None:
-    settings = load_settings(environment={"IMPASTO_API_KEY": KEY, "GEMINI_API_KEY": "provider_secret"})
+    settings = load_settings(
+        environment={
+            "IMPASTO_API_KEY": KEY,
+            "GEMINI_API_KEY": "provider_secret",
+            "IMPASTO_SECRET": "secret" * 6,
+            "IMPASTO_DATABASE_URL": "postgresql://me:word_secret@db/name",
+            "IMPASTO_REDIS_URL": "redis://:word_secret@host",
+        }
+    )
     assert isinstance(settings, Settings)
+    assert "secretsecret" not in repr(settings)
+    assert "word_secret" not in repr(settings)
     assert KEY not in repr(settings)
     assert "provider_secret" not in repr(settings)

@@ -5,33 +5,20 @@ file. An unknown name is an error, and a secret is never shown.
 """
 
 import difflib
-import ipaddress
 import os
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 
+from impasto import setting_values as read
 from impasto.catalogue.schema import OPERATOR_TABLES
 
 PREFIX = "IMPASTO_"
-_LOG_LEVELS = ("debug", "info", "warning", "error")
-
-NOT_YET = {
-    "IMPASTO_DATABASE_URL": "no database is kept yet",
-    "IMPASTO_STORE_URL": "pictures are not kept yet",
-    "IMPASTO_REDIS_URL": "rate limits are not kept yet",
-    "IMPASTO_SECRET": "keys are not hashed with a secret yet",
-    "IMPASTO_SECRET_FILE": "keys are not hashed with a secret yet",
-    "IMPASTO_PUBLIC_URL": "links are not made yet",
-    "IMPASTO_RETENTION": "pictures are not kept yet",
-}
-"""Names that are fixed but have no effect in this version: a start says so instead of being silent."""
-
 _REFUSED = {"IMPASTO_EGRESS_PROXY": "an egress proxy is not supported yet, and fetching around it would be worse"}
 _ELSEWHERE = frozenset({"IMPASTO_CONFIG", "IMPASTO_URL"})
 
@@ -45,76 +32,6 @@ class ConfigError(Exception):
     """A setting that cannot be used. The message names it, its source and what it takes."""
 
 
-def _folder(value: str) -> str:
-    if not value:
-        raise ValueError
-    return str(Path(value).expanduser()) if value.startswith("~/") else value
-
-
-def _host(value: str) -> str:
-    host = value.removeprefix("[").removesuffix("]")
-    if ":" in host:
-        ipaddress.IPv6Address(host)
-    elif not re.fullmatch(r"[\w.-]+", host):
-        raise ValueError
-    return host
-
-
-def _text(value: str) -> str:
-    return value
-
-
-def _count(value: str) -> int:
-    number = int(value)
-    if number < 1:
-        raise ValueError
-    return number
-
-
-def _port(value: str) -> int:
-    number = int(value)
-    if not 0 <= number <= 65535:
-        raise ValueError
-    return number
-
-
-def _seconds(value: str) -> float:
-    number = float(value)
-    if not 0 < number < 1e6:
-        raise ValueError
-    return number
-
-
-def _origins(value: str) -> tuple[str, ...]:
-    origins = tuple(item.strip() for item in value.split(",") if item.strip())
-    for origin in origins:
-        parts = urlsplit(origin)
-        if origin != "*" and (not parts.netloc or origin != f"{parts.scheme}://{parts.netloc}"):
-            raise ValueError  # a browser sends an origin without a path, so this one would never match
-    return origins
-
-
-def _key(value: str) -> str:
-    key = _provider_key(value)
-    if {*" \"'"} & {*key}:
-        raise ValueError
-    return key
-
-
-def _provider_key(value: str) -> str:
-    """What a header can carry. Quotes around it were meant as quotes: no key of a provider has any there."""
-    key = value.strip()
-    if not re.fullmatch(r"[ -~]+", key) or key[0] in "\"'" or key[-1] in "\"'":
-        raise ValueError
-    return key
-
-
-def _level(value: str) -> str:
-    if value.lower() not in _LOG_LEVELS:
-        raise ValueError
-    return value.lower()
-
-
 @dataclass(frozen=True, slots=True)
 class Setting:
     """One setting: its name in TOML, how its text is read, what it takes, and what it means."""
@@ -125,6 +42,7 @@ class Setting:
     takes: str
     meaning: str
     secret: bool = False
+    holds_password: bool = False
 
     @property
     def variable(self) -> str:
@@ -134,24 +52,56 @@ class Setting:
     def flag(self) -> str:
         return "--" + self.name.replace("_", "-")
 
+    @property
+    def is_private(self) -> bool:
+        """Whether the value is never quoted, and may lie in a file that `NAME_FILE` names."""
+        return self.secret or self.holds_password
+
 
 KEY_TAKES = "printable ASCII characters, without spaces and quotes"
 PROVIDER_KEY_TAKES = "printable ASCII characters, without quotes around them"
 
+DATABASE_TAKES = "sqlite:///path or postgresql://user:password@host/name, signs such as @ and / written as %40 and %2F"
+STORE_TAKES = "file:///folder; s3:// is not supported yet"
+
 SETTINGS = (
-    Setting("host", _host, "127.0.0.1", "an address or a name, without a port", "address to listen on"),
-    Setting("port", _port, 8080, "a number from 0 to 65535", "port to listen on"),
-    Setting("workers", _count, 1, "a number from 1 up", "server processes"),
-    Setting("data", _folder, "./impasto-data", "a folder", "folder of everything that is kept"),
-    Setting("api_key", _key, None, KEY_TAKES, "a key with every right, for callers and the command line", secret=True),
-    Setting("fetch_allow", _text, "", "host:port, addresses or networks, with commas between",
+    Setting("host", read.read_host, "127.0.0.1", "an address or a name, without a port", "address to listen on"),
+    Setting("port", read.read_port, 8080, "a number from 0 to 65535", "port to listen on"),
+    Setting("workers", read.read_count, 1, "a number from 1 up", "server processes"),
+    Setting("public_url", read.read_public_url, None, "http(s)://host[:port][/path]",
+            "address that links to pictures begin with"),
+    Setting("data", read.read_folder, "./impasto-data", "a folder, without ? in its name",
+            "folder of everything that is kept"),
+    Setting("database_url", read.read_database_url, None, DATABASE_TAKES,
+            "database of keys, money and answers; without it SQLite in the data folder", holds_password=True),
+    Setting("store_url", read.read_store_url, None, STORE_TAKES,
+            "where pictures and answers are kept; without it in the data folder"),
+    Setting("retention", read.read_retention, "7d,10GB",
+            "an age of 1h or more, a size from 1MB, or both, such as 7d,10GB",
+            "how long, and how much, pictures and answers are kept"),
+    Setting("redis_url", read.read_redis_url, None, "redis://[user:password@]host[:port][/number] or rediss://…",
+            "Redis for exact rate limits across servers; never needed for money", holds_password=True),
+    Setting("api_key", read.read_key, None, KEY_TAKES, "a key with every right, for callers and the command line",
+            secret=True),
+    Setting("secret", read.read_secret, None, f"{read.SECRET_LENGTH} characters or more",
+            "hashes keys and signs links; the same on all servers that share a database", secret=True),
+    Setting("link_seconds", read.read_whole_seconds, 3600, "whole seconds from 1 up",
+            "how long a link to a picture works"),
+    Setting("fetch_allow", read.read_text, "", "host:port, addresses or networks, with commas between",
             "addresses that the image fetcher may reach although they are not public"),
-    Setting("cors_origins", _origins, (), "* or origins like https://example.com, with commas between",
+    Setting("cors_origins", read.read_origins, (), "* or origins like https://example.com, with commas between",
             "pages of other origins that may call"),
-    Setting("max_body_mb", _count, 100, "a number from 1 up", "largest request body, in megabytes"),
-    Setting("max_in_flight_mb", _count, 512, "a number from 1 up", "what all requests may hold at once; others wait"),
-    Setting("deadline_seconds", _seconds, 600.0, "seconds above 0", "longest time for one request, all in all"),
-    Setting("log_level", _level, "info", ", ".join(_LOG_LEVELS), "least important line that is logged"),
+    Setting("max_body_mb", read.read_count, 100, "a number from 1 up", "largest request body, in megabytes"),
+    Setting("max_in_flight_mb", read.read_count, 512, "a number from 1 up",
+            "what all requests may hold at once; others wait"),
+    Setting("deadline_seconds", read.read_seconds, 600.0, "seconds above 0",
+            "longest time for one request, all in all"),
+    Setting("when_caller_leaves", partial(read.read_choice, choices=read.WHEN_CALLER_LEAVES), "finish",
+            " or ".join(read.WHEN_CALLER_LEAVES), "what becomes of a call whose caller hung up"),
+    Setting("silence_spaces_seconds", read.read_seconds_or_0, 0.0, "seconds, 0 for never",
+            "silence after which a whole answer sends white space, for impatient proxies"),
+    Setting("log_level", partial(read.read_choice, choices=read.LOG_LEVELS), "info", ", ".join(read.LOG_LEVELS),
+            "least important line that is logged"),
 )  # fmt: skip
 
 
@@ -162,20 +112,33 @@ class Settings:
     host: str
     port: int
     workers: int
+    public_url: str | None
     data: str
+    database_url: str = field(repr=False)
+    store_url: str
+    retention: str
+    redis_url: str | None = field(repr=False)
     api_key: str | None = field(repr=False)
+    secret: str | None = field(repr=False)
+    link_seconds: int
     fetch_allow: str
     cors_origins: tuple[str, ...]
     max_body_mb: int
     max_in_flight_mb: int
     deadline_seconds: float
+    when_caller_leaves: str
+    silence_spaces_seconds: float
     log_level: str
     environment: Mapping[str, str] = field(repr=False)
     dotenv_names: frozenset[str]
     catalogue_tables: Mapping[str, object]
     catalogue_origin: str
     sources: Mapping[str, str]
-    warnings: tuple[str, ...]
+
+    @property
+    def store_folder(self) -> Path:
+        """The folder that `store_url` names."""
+        return read.folder_of(self.store_url)
 
     def secret_of(self, variables: Iterable[str]) -> tuple[str, str] | None:
         """(variable, secret) of the first of `variables` that is set, or set as a file by `NAME_FILE`.
@@ -216,6 +179,9 @@ def load_settings(
         values[setting.name], source = _value_of(setting, flags or {}, environment, table, path)
         is_plain = source == setting.variable
         sources[setting.name] = ".env" if source in dotenv_names else "environment" if is_plain else source
+    folder = Path(str(values["data"]))
+    values["database_url"] = values["database_url"] or f"sqlite:///{folder / 'impasto.db'}"
+    values["store_url"] = values["store_url"] or (folder.absolute() / "store").as_uri()
     return Settings(
         **values,  # type: ignore[arg-type]
         environment=environment,
@@ -223,7 +189,6 @@ def load_settings(
         catalogue_tables=tables,
         catalogue_origin=path or "",
         sources=sources,
-        warnings=tuple(f"{name} has no effect: {why}." for name, why in NOT_YET.items() if environment.get(name)),
     )
 
 
@@ -234,6 +199,8 @@ def shown(setting: Setting, settings: Settings) -> str:
         return "(not set)"
     if setting.secret:
         return masked(str(value))
+    if setting.holds_password:
+        return read.without_password(str(value))
     if isinstance(value, float):
         return f"{value:g}"
     return ", ".join(value) if isinstance(value, tuple) else str(value)
@@ -287,8 +254,8 @@ def _check_names(environment: Mapping[str, str], table: Mapping[str, object], pa
     for variable, why in _REFUSED.items():
         if environment.get(variable):
             raise ConfigError(f"{variable}: {why}. Unset it.")
-    variables = {setting.variable for setting in SETTINGS} | {f"{s.variable}_FILE" for s in SETTINGS if s.secret}
-    known = variables | NOT_YET.keys() | _ELSEWHERE
+    variables = {setting.variable for setting in SETTINGS} | {f"{s.variable}_FILE" for s in SETTINGS if s.is_private}
+    known = variables | _ELSEWHERE
     for variable in environment:
         if variable.startswith(PREFIX) and variable not in known | _REFUSED.keys():
             raise ConfigError(f"{variable}: there is no such setting. {_advice(variable, known)}")
@@ -312,7 +279,7 @@ def _value_of(
     """The value, and the flag, the variable or the file that it is from."""
     if flags.get(setting.name) is not None:
         return _read(setting, str(flags[setting.name]), setting.flag), setting.flag
-    found = _with_file_variant(environment, setting.variable) if setting.secret else None
+    found = _with_file_variant(environment, setting.variable) if setting.is_private else None
     if found is None and environment.get(setting.variable):
         found = (setting.variable, environment[setting.variable])
     if found:
@@ -328,13 +295,13 @@ def _read(setting: Setting, text: str, source: str) -> object:
     try:
         return setting.read(text)
     except ValueError:
-        said = "this value" if setting.secret else f'"{text}"'
+        said = "this value" if setting.is_private else f'"{text}"'
         raise ConfigError(f"{source}: {said} is not possible. It takes {setting.takes}.") from None
 
 
 def _read_provider_key(variable: str, text: str) -> str:
     try:
-        return _provider_key(text)
+        return read.read_provider_key(text)
     except ValueError:
         raise ConfigError(f"{variable}: this value is no key. It takes {PROVIDER_KEY_TAKES}.") from None
 

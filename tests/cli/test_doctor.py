@@ -92,8 +92,9 @@ def test_a_proxy_is_told_to_be_passed_by() -> None:
     assert "HTTPS_PROXY is set; calls to Google go out directly all the same." in found("note", **environment)
 
 
-def test_settings_without_effect_are_notes() -> None:
-    assert "IMPASTO_REDIS_URL has no effect" in found("note", IMPASTO_REDIS_URL="redis://x")
+def test_limits_that_each_process_counts_for_itself_are_told() -> None:
+    assert "Each of the 4 server processes counts requests per minute" in found("note", IMPASTO_WORKERS="4")
+    assert "counts requests" not in found("note", IMPASTO_WORKERS="4", IMPASTO_REDIS_URL="redis://127.0.0.1:1")
 
 
 def test_dotenv_is_told_by_names_alone(impasto: Impasto, folder: Path) -> None:

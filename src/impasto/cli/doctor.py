@@ -70,7 +70,7 @@ def examine(config: str | None = None, environment: Mapping[str, str] | None = N
         return
     if settings.dotenv_names:
         yield Finding("note", f".env in this folder sets {', '.join(sorted(settings.dotenv_names))}.")
-    yield from (Finding("note", warning) for warning in settings.warnings)
+    yield from _libraries(settings)
     yield _data_folder(settings)
     yield _space()
     yield from _files()
@@ -87,6 +87,19 @@ def examine(config: str | None = None, environment: Mapping[str, str] | None = N
     yield from _providers(settings, catalogue)
     if find_spec("uvloop") is None and sys.platform != "win32":
         yield Finding("note", "uvloop is missing; the server is slower without it. Install it: pip install uvloop.")
+
+
+def _libraries(settings: Settings) -> Iterator[Finding]:
+    if settings.database_url.startswith("postgres") and find_spec("asyncpg") is None:
+        yield Finding("bad", "IMPASTO_DATABASE_URL names PostgreSQL, which needs: pip install 'impasto[postgres]'.")
+    if settings.redis_url and find_spec("redis") is None:
+        yield Finding("bad", "IMPASTO_REDIS_URL is set, which needs: pip install 'impasto[redis]'.")
+    if settings.workers > 1 and not settings.redis_url:
+        yield Finding(
+            "note",
+            f"Each of the {settings.workers} server processes counts requests per minute for itself. Set "
+            "IMPASTO_REDIS_URL where keys have a limit that should hold for all of them together.",
+        )
 
 
 def _data_folder(settings: Settings) -> Finding:

@@ -81,8 +81,6 @@ def ensure_key(settings: Settings) -> str | None:
 def greet(settings: Settings, port: int, new_key: str | None) -> None:
     """Say where the server is and how to call it. The key is shown when it is made, and never again."""
     address = address_of(settings.host, port)
-    for warning in settings.warnings:
-        click.echo(f"Note: {warning}", err=True)
     click.echo(f"impasto listens on {address}")
     if new_key:
         click.echo(f"A key was made for this gateway and is kept in {Path(settings.data) / FIRST_KEY_FILE}.")
