@@ -5,7 +5,8 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from impasto.domain.pricing import Price, cost_of
+from impasto.domain.pricing import Price, cost_of, lines_of
+from impasto.domain.receipt import MAX_FACTS_BYTES, facts_of, parse_facts
 from impasto.domain.usage import Usage
 from tests.fakes.models import a_price
 
@@ -54,3 +55,17 @@ def test_knowing_what_the_pictures_took_counts_no_token_twice(usage: Usage, toke
     words = usage.output_text_tokens
     assert seen.output_text_tokens + min(tokens, words) == words
     assert known(cost_of(seen, price)) >= 0
+
+
+@given(usages(), PRICES)
+def test_the_lines_of_a_receipt_add_up_to_its_cost(usage: Usage, price: Price) -> None:
+    lines = lines_of(usage, price)
+    assert sum((known(line.cost) for line in lines), Decimal(0)) == known(cost_of(usage, price))
+    assert sum(line.tokens for line in lines) == usage.total_tokens
+
+
+@given(usages(), PRICES)
+def test_a_receipt_reads_back_as_it_was_written(usage: Usage, price: Price) -> None:
+    text = facts_of(usage, price, "exact")
+    assert parse_facts(text) == (usage, price, "exact")
+    assert len(text.encode()) <= MAX_FACTS_BYTES

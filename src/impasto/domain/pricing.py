@@ -29,29 +29,63 @@ class Price:
     cached_input: Decimal | None = None
 
 
-def cost_of(usage: Usage, price: Price | None) -> Decimal | None:
-    """US dollars for `usage`, or `None` where a price that it needs is unknown.
+@dataclass(frozen=True, slots=True)
+class _NoPrice:
+    """The rates of a model without a price."""
+
+    input: Decimal | None = None
+    output_text: Decimal | None = None
+    output_image: Decimal | None = None
+    input_image: Decimal | None = None
+    cached_input: Decimal | None = None
+
+
+_UNKNOWN = _NoPrice()
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One kind of token on a receipt: how many, US dollars per million of them, and what they come to."""
+
+    kind: str
+    tokens: int
+    price: Decimal | None
+    cost: Decimal | None
+
+
+def lines_of(usage: Usage, price: Price | None) -> tuple[Line, ...]:
+    """`usage` by kind, without those of which there are none; they add up to what `cost_of` says.
 
     Gemini's arithmetic: thoughts are billed at the price of text output.
     https://ai.google.dev/gemini-api/docs/pricing
     """
+    cached_tokens = min(usage.cached_tokens, usage.input_text_tokens)
+    rates = price or _UNKNOWN
+    cached_input, image_input = (
+        rates.input if rate is None else rate for rate in (rates.cached_input, rates.input_image)
+    )
+    counts_and_rates = (
+        ("input_text", usage.input_text_tokens - cached_tokens, rates.input),
+        ("cached_input", cached_tokens, cached_input),
+        ("input_image", usage.input_image_tokens, image_input),
+        ("output_text", usage.output_text_tokens, rates.output_text),
+        ("thoughts", usage.thought_tokens, rates.output_text),
+        ("output_image", usage.output_image_tokens, rates.output_image),
+    )
+    return tuple(
+        Line(kind, tokens, rate, None if rate is None else tokens * rate / _MILLION)
+        for kind, tokens, rate in counts_and_rates
+        if tokens
+    )
+
+
+def cost_of(usage: Usage, price: Price | None) -> Decimal | None:
+    """US dollars for `usage`, or `None` where a price that it needs is unknown."""
     if price is None:
         return None
-    cached_tokens = min(usage.cached_tokens, usage.input_text_tokens)
-    image_input = price.input if price.input_image is None else price.input_image
-    cached_input = price.input if price.cached_input is None else price.cached_input
-    total = (
-        (usage.input_text_tokens - cached_tokens) * price.input
-        + cached_tokens * cached_input
-        + usage.input_image_tokens * image_input
-    )
-    for tokens, rate in (
-        (usage.output_text_tokens + usage.thought_tokens, price.output_text),
-        (usage.output_image_tokens, price.output_image),
-    ):
-        if tokens == 0:
-            continue
-        if rate is None:
+    total = Decimal(0)
+    for line in lines_of(usage, price):
+        if line.cost is None:
             return None
-        total += tokens * rate
-    return total / _MILLION
+        total += line.cost
+    return total
