@@ -1,16 +1,20 @@
-"""The most a call can cost, before it is made.
+"""The least and the most that a request can cost, before it is made.
 
-Rule: an upper bound or nothing; a guess that may be too low is worse than none.
+Rule: a bound or nothing; a guess that may be too low for a most, or too high for a least, is worse
+than none.
 """
 
+from dataclasses import dataclass, fields, replace
 from decimal import Decimal
 from typing import assert_never
 
+from impasto.completions.route import Route
 from impasto.completions.settle import tokens_per_picture
 from impasto.domain.chat import ChatRequest, ImageLink, ImagePart, TextPart
 from impasto.domain.image import ImageConfig
+from impasto.domain.limits import image_config_to_send
 from impasto.domain.model import Model
-from impasto.domain.pricing import cost_of
+from impasto.domain.pricing import Line, Price, cost_of, lines_of
 from impasto.domain.tools import Tool, ToolCall, ToolResult
 from impasto.domain.usage import Usage
 
@@ -24,26 +28,99 @@ MOST_TOKENS_AROUND_TOOLS = 1024
 """An allowance for what a provider tells its model of functions and formats as such; none says what that is."""
 
 
-def most_it_can_cost(model: Model, request: ChatRequest, sent: ImageConfig) -> Decimal | None:
-    """US dollars that one call can come to at most; `None` where a price or a bound is unknown.
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """Tokens, and what they cost in US dollars at `price`: `None` where a price or one of the bounds is unknown,
+    and then `usage` holds the tokens that are known."""
 
-    No tokenizer makes more tokens than there are bytes. A picture call is bounded by the pictures
-    it can bring and the catalogue's allowance for words and thoughts; a text call by `max_tokens`
-    or the model's own output limit.
+    usage: Usage
+    cost: Decimal | None
+    price: Price | None = None
+
+    @property
+    def lines(self) -> tuple[Line, ...]:
+        """By kind of token."""
+        return lines_of(self.usage, self.price)
+
+    def times(self, count: int) -> "Bound":
+        """That of `count` answers."""
+        counts = {name: getattr(self.usage, name) * count for name in _COUNTS}
+        return replace(self, usage=Usage(**counts), cost=None if self.cost is None else self.cost * count)
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What one answer costs at least, if it brings what was asked for, and at most."""
+
+    least: Bound
+    most: Bound
+
+    def times(self, count: int) -> "Estimate":
+        """That of `count` answers."""
+        return Estimate(self.least.times(count), self.most.times(count))
+
+
+_COUNTS = tuple(field.name for field in fields(Usage) if field.name != "estimated")
+
+
+def estimate_for(route: Route, request: ChatRequest) -> Estimate:
+    """What one answer to `request` costs, whichever model of `route` gives it: the lesser least and the larger most."""
+    models = [model for model in (route.model, route.replacement) if model is not None]
+    each = [estimate_of(model, request, image_config_to_send(model, request.image_config)) for model in models]
+    least = min((estimate.least for estimate in each), key=lambda bound: _or(bound.cost, Decimal("-Infinity")))
+    most = max((estimate.most for estimate in each), key=lambda bound: _or(bound.cost, Decimal("Infinity")))
+    return Estimate(least, most)
+
+
+def estimate_of(model: Model, request: ChatRequest, sent: ImageConfig) -> Estimate:
+    """What one call of `model` costs, of which `sent` is what it is asked for.
+
+    The most is bounded so: no tokenizer makes more tokens than there are bytes; a picture in the input takes at most
+    `MOST_TOKENS_PER_INPUT_IMAGE`; a picture call brings at most the pictures that the catalogue says it can, at the
+    asked size, and its allowance for words and thoughts; a text call at most `max_tokens` or the model's own limit.
+
+    The least is that of a call that succeeds: a token of input where there are words, and one picture of the asked
+    size, or one token of words. What providers count for pictures in the input has no lower bound, and is left out.
+    A refusal can cost less.
     """
+    return Estimate(_least(model, request, sent), _most(model, request, sent))
+
+
+def most_it_can_cost(model: Model, request: ChatRequest, sent: ImageConfig) -> Decimal | None:
+    """US dollars that one call can come to at most; `None` where a price or a bound is unknown."""
+    return _most(model, request, sent).cost
+
+
+def _least(model: Model, request: ChatRequest, sent: ImageConfig) -> Bound:
+    parts = [part for message in request.messages for part in message.parts]
+    input_text = 1 if any(map(_text_bytes, parts)) else 0
+    if model.images is None:
+        return _bound(model, Usage(input_text_tokens=input_text, output_text_tokens=1))
+    per_picture = tokens_per_picture(model, sent)
+    usage = Usage(input_text_tokens=input_text, output_image_tokens=per_picture or 0)
+    return _bound(model, usage, is_whole=per_picture is not None)
+
+
+def _most(model: Model, request: ChatRequest, sent: ImageConfig) -> Bound:
     output_text, output_image = _most_output(model, request, sent)
-    if output_text is None or output_image is None:
-        return None
     parts = [part for message in request.messages for part in message.parts]
     pictures = sum(isinstance(part, ImagePart | ImageLink) for part in parts)
     said = [*parts, *request.tools]
     usage = Usage(
         input_text_tokens=sum(map(_text_bytes, said)) + len(said) * MOST_TOKENS_AROUND_A_PART + _structure(request),
         input_image_tokens=pictures * MOST_TOKENS_PER_INPUT_IMAGE,
-        output_text_tokens=output_text,
-        output_image_tokens=output_image,
+        output_text_tokens=output_text or 0,
+        output_image_tokens=output_image or 0,
     )
-    return cost_of(usage, model.price)
+    return _bound(model, usage, is_whole=output_text is not None and output_image is not None)
+
+
+def _bound(model: Model, usage: Usage, *, is_whole: bool = True) -> Bound:
+    return Bound(usage, cost_of(usage, model.price) if is_whole else None, model.price)
+
+
+def _or(cost: Decimal | None, otherwise: Decimal) -> Decimal:
+    return otherwise if cost is None else cost
 
 
 def _text_bytes(part: TextPart | ImagePart | ImageLink | ToolCall | ToolResult | Tool) -> int:
@@ -70,7 +147,8 @@ def _structure(request: ChatRequest) -> int:
 def _most_output(model: Model, request: ChatRequest, sent: ImageConfig) -> tuple[int | None, int | None]:
     """Tokens of words and of pictures; `None` for what has no bound."""
     if model.images is None:
-        return request.sampling.max_tokens or model.max_output_tokens, 0
+        bounds = (request.sampling.max_tokens, model.max_output_tokens)
+        return min((bound for bound in bounds if bound is not None), default=None), 0
     per_picture = tokens_per_picture(model, sent)
     if per_picture is None:
         return model.images.reserve_other_tokens, None
