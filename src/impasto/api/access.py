@@ -8,7 +8,7 @@ import logging
 import re
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -17,12 +17,18 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 _log = logging.getLogger("impasto.access")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _FACTS = "impasto.facts"
+_HEADERS = "impasto.headers"
 _GENERATION_ID = "generation"
 
 
 def note(scope: Scope, **facts: object) -> None:
     """Add facts to the request's line in the log."""
     scope[_FACTS].update(facts)
+
+
+def send_along(scope: Scope, headers: Mapping[str, str]) -> None:
+    """Add headers to whatever this request is answered with, errors included."""
+    scope[_HEADERS].update(headers)
 
 
 def name_generation(scope: Scope) -> str:
@@ -61,8 +67,10 @@ class Access:
         request_id = _sent_id(scope) or f"req-{self._new_id()}"
         facts: dict[str, Any] = {"request_id": request_id, "method": scope["method"], "path": scope["path"][:200]}
         scope[_FACTS] = facts
+        headers: dict[str, str] = {}
+        scope[_HEADERS] = headers
         scope["impasto.new_id"] = self._new_id
-        sent = _Sent(send, facts)
+        sent = _Sent(send, facts, headers)
         try:
             await self._app(scope, receive, sent)
         finally:
@@ -75,9 +83,10 @@ class Access:
 class _Sent:
     """Watches what is sent and adds the ids to it."""
 
-    def __init__(self, send: Send, facts: dict[str, Any]) -> None:
+    def __init__(self, send: Send, facts: dict[str, Any], headers: dict[str, str]) -> None:
         self._send = send
         self._facts = facts
+        self._headers = headers
         self.status = 0
         self.byte_count = 0
 
@@ -85,6 +94,7 @@ class _Sent:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             headers = MutableHeaders(scope=message)
+            headers.update(self._headers)
             headers["x-request-id"] = self._facts["request_id"]
             if _GENERATION_ID in self._facts:
                 headers["x-impasto-generation-id"] = self._facts[_GENERATION_ID]
