@@ -32,12 +32,16 @@ EXPOSED_HEADERS = (
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """One address, what may be done there, and who may: `endpoint` answers those that come past the guard."""
+    """One address, what may be done there, and who may: `endpoint` answers those that come past the guard.
+
+    `remembered` is that of `Guarded`.
+    """
 
     method: str
     path: str
     scope: Scope
     endpoint: ASGIApp
+    remembered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +68,9 @@ def resources_of(gateway: Gateway) -> tuple[Resource, ...]:
     models = ModelList(gateway.catalogue, gateway.available)
     health = Health(gateway.is_ready)
     return (
-        Resource("POST", "/v3/chat/completions", "generate", chat("content")),
-        Resource("POST", "/v3/llm/chat/completions", "generate", chat("content")),
-        Resource("POST", "/v1/chat/completions", "generate", chat("images")),
+        Resource("POST", "/v3/chat/completions", "generate", chat("content"), remembered=True),
+        Resource("POST", "/v3/llm/chat/completions", "generate", chat("content"), remembered=True),
+        Resource("POST", "/v1/chat/completions", "generate", chat("images"), remembered=True),
         Resource("GET", "/v3/models", "public", request_response(models.list)),
         Resource("GET", "/v3/llm/models", "public", request_response(models.list)),
         Resource("GET", "/v1/models", "public", request_response(models.list)),
@@ -96,4 +100,5 @@ def asgi_app(gateway: Gateway, lifespan: Lifespan[Any] | None = None) -> Access:
 
 
 def _route(resource: Resource, keys: KeyStore) -> Route:
-    return Route(resource.path, Guarded(resource.endpoint, resource.scope, keys), methods=[resource.method])
+    guarded = Guarded(resource.endpoint, resource.scope, keys, resource.remembered)
+    return Route(resource.path, guarded, methods=[resource.method])

@@ -4,11 +4,12 @@ Rule: a port has one to four methods, one real implementation at an edge, and on
 fake under `tests/fakes/`.
 """
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from typing import Protocol
 
 from impasto.domain.chat import ModelCall
 from impasto.domain.events import Event
+from impasto.domain.key_records import AccountRecord, KeyRecord, KeyTerms, NewKey
 from impasto.domain.keys import VirtualKey
 from impasto.domain.ledger import Beginning, Closing, Delivery, Generation, Opening
 
@@ -110,4 +111,40 @@ class Ledger(Protocol):
 class KeyStore(Protocol):
     """Knows the virtual keys."""
 
-    def find(self, secret: str) -> VirtualKey | None: ...
+    async def find(self, secret: str, *, now: bool) -> VirtualKey | None:
+        """The key with this secret, unless it was revoked.
+
+        `now`: as it is this moment, in every process. Otherwise a look into memory will do, because the ledger
+        checks the key when it reserves. Raises `invalid_api_key` for a key that has expired, and
+        `ledger_unavailable`.
+        """
+
+
+class KeyRecords(Protocol):
+    """What is kept of keys and accounts, to be read. Raises `ledger_unavailable`."""
+
+    async def record(self, key_id: str) -> KeyRecord:
+        """One key. Raises `not_found`."""
+
+    async def records(self, *, limit: int, offset: int) -> tuple[int, list[KeyRecord]]:
+        """How many keys there are, and `limit` of them from `offset` on, the oldest first."""
+
+    async def accounts(self, *, limit: int, offset: int) -> tuple[int, list[AccountRecord]]:
+        """How many accounts there are, and `limit` of them from `offset` on, the oldest first."""
+
+
+class KeyRegister(KeyRecords, Protocol):
+    """Where keys are made and changed; each change holds at once, in every process. Raises `ledger_unavailable`, and
+    `not_found` for a key that is not there."""
+
+    async def create(self, terms: KeyTerms, account_id: str | None = None) -> NewKey:
+        """A new key, with an account of its own, or one for an account that is there: its budget stays as it is."""
+
+    async def change(self, key_id: str, change: Callable[[KeyTerms], KeyTerms]) -> KeyRecord:
+        """What `change` makes of a key's terms. What it raises is raised, and nothing has changed."""
+
+    async def rotate(self, key_id: str, check: Callable[[KeyTerms], None]) -> NewKey:
+        """The same key with another secret; the old one is worth nothing from here on. `check` may refuse."""
+
+    async def revoke(self, key_id: str) -> KeyRecord:
+        """The end of a key. Doing it again changes nothing."""

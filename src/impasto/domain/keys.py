@@ -7,7 +7,10 @@ checksum, so a typing error is told from a stranger without asking anybody.
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Literal
+
+from impasto.domain.errors import Code, Failure
 
 Scope = Literal["public", "generate", "read", "manage"]
 """What a route asks of a key. `public` asks for none."""
@@ -54,6 +57,14 @@ class VirtualKey:
 
     def may_use(self, model_id: str) -> bool:
         return self.models is None or model_id in self.models
+
+
+def check_not_expired(expires_ms: int | None, now: float) -> None:
+    """Raises `invalid_api_key` for a key whose time is over at `now`, in seconds since the epoch."""
+    if expires_ms is None or now * 1000 < expires_ms:
+        return
+    expired = datetime.fromtimestamp(expires_ms / 1000, UTC)
+    raise Failure(Code.INVALID_API_KEY, f"This key expired on {expired:%Y-%m-%d %H:%M} UTC.")
 
 
 def secret_from(chance: bytes) -> str:
