@@ -1,0 +1,139 @@
+"""Lets go of what was kept for long enough: the oldest blobs, and the idempotency keys that have expired.
+
+Rule: a blob's row goes first, in a transaction of its own, and its file after that, unless it was
+kept again in between. A file without a row goes when nobody can be about to write the row.
+Transactions are short, and wait for nobody: money is written between them.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+
+from sqlalchemy import Connection, bindparam, delete, func, select
+
+from impasto.domain.ledger import State
+from impasto.storage.blobs import FileStore, ListedBlob
+from impasto.storage.database import Database
+from impasto.storage.tables import blobs, generations, idempotency_keys
+
+FRESH_MS = 15 * 60 * 1000
+"""However little room there is: a caller may still be reading what was kept in this time."""
+ORPHAN_MS = 60 * 60 * 1000
+"""A file of this age without a row is one whose process died before it wrote the row."""
+BATCH = 200
+
+_BYTES = select(func.coalesce(func.sum(blobs.c.byte_count), 0))
+# A row that somebody else holds is skipped: it is being kept again, and to wait for it could be a deadlock.
+_OLDEST = (
+    select(blobs.c.sha256, blobs.c.byte_count)
+    .where(blobs.c.kept_ms <= bindparam("bound_ms"))
+    .order_by(blobs.c.kept_ms)
+    .limit(BATCH)
+    .with_for_update(skip_locked=True)
+)
+_DELETE = delete(blobs).where(blobs.c.sha256 == bindparam("b_sha256"))
+_ROWS_OF = select(blobs.c.sha256).where(blobs.c.sha256.in_(bindparam("hashes", expanding=True)))
+_OLDEST_RUNNING = select(func.min(generations.c.created_ms)).where(generations.c.state == State.RUNNING)
+_EXPIRED = (
+    select(idempotency_keys.c.key_id, idempotency_keys.c.hash)
+    .where(idempotency_keys.c.expires_ms <= bindparam("now_ms"))
+    .order_by(idempotency_keys.c.expires_ms)
+    .limit(BATCH)
+    .with_for_update(skip_locked=True)
+)
+_DELETE_EXPIRED = delete(idempotency_keys).where(
+    idempotency_keys.c.key_id == bindparam("b_key_id"), idempotency_keys.c.hash == bindparam("b_hash")
+)
+
+
+async def sweep(
+    database: Database, store: FileStore, *, max_age_ms: int | None, max_bytes: int | None, now_ms: int
+) -> int:
+    """Let go of blobs older than `max_age_ms`, then of the oldest until all come to `max_bytes`; how many files went.
+
+    Does nothing while another process sweeps. What the last run of the gateway left open is to be resolved
+    before the first sweep. Raises `ledger_unavailable` and `store_unavailable`; the next sweep goes on from there.
+    """
+    with store.only_sweeper() as is_only:
+        if not is_only:
+            return 0
+        while await database.write(lambda connection: _forget_expired(connection, now_ms)) == BATCH:
+            pass
+        count = 0
+        if max_age_ms is not None:
+            count += await _let_go_of_old(database, store, now_ms - max_age_ms)
+        if max_bytes is not None:
+            count += await _make_room(database, store, max_bytes, now_ms - FRESH_MS)
+        return count + await _remove_orphans(database, store, now_ms - ORPHAN_MS)
+
+
+async def _let_go_of_old(database: Database, store: FileStore, bound_ms: int) -> int:
+    count = 0
+    while hashes := [sha256 for sha256, _ in await database.write(_forgetting(bound_ms, None))]:
+        count += await _delete_files(database, store, hashes, bound_ms)
+    return count
+
+
+async def _make_room(database: Database, store: FileStore, max_bytes: int, bound_ms: int) -> int:
+    count = 0
+    excess = await database.read(lambda connection: int(connection.scalar(_BYTES) or 0)) - max_bytes
+    while excess > 0:
+        gone = await database.write(_forgetting(bound_ms, excess))
+        if not gone:
+            break
+        excess -= sum(byte_count for _, byte_count in gone)
+        count += await _delete_files(database, store, [sha256 for sha256, _ in gone], bound_ms)
+    return count
+
+
+def _forgetting(bound_ms: int, excess: int | None) -> Callable[[Connection], list[tuple[str, int]]]:
+    """Deletes the oldest rows of those kept until `bound_ms`: a batch, or as many of it as free `excess` bytes."""
+
+    def forget(connection: Connection) -> list[tuple[str, int]]:
+        found = [(row.sha256, row.byte_count) for row in connection.execute(_OLDEST, {"bound_ms": bound_ms})]
+        gone = found if excess is None else list(_first_worth(found, excess))
+        if gone:
+            connection.execute(_DELETE, [{"b_sha256": sha256} for sha256, _ in gone])
+        return gone
+
+    return forget
+
+
+def _first_worth(found: Sequence[tuple[str, int]], byte_count: int) -> Iterator[tuple[str, int]]:
+    for sha256, size in found:
+        if byte_count <= 0:
+            return
+        byte_count -= size
+        yield sha256, size
+
+
+async def _remove_orphans(database: Database, store: FileStore, bound_ms: int) -> int:
+    """A running generation may still need every blob that was kept since it began."""
+    oldest_ms = await database.read(lambda connection: connection.scalar(_OLDEST_RUNNING))
+    bound_ms = bound_ms if oldest_ms is None else min(bound_ms, oldest_ms)
+    listed = (blob for blob in store.list_blobs() if blob.touched_ms <= bound_ms)
+    count = 0
+    while batch := await asyncio.to_thread(_next_batch, listed):
+        count += await _delete_files(database, store, [blob.sha256 for blob in batch], bound_ms)
+    return count
+
+
+def _next_batch(listed: Iterator[ListedBlob]) -> list[ListedBlob]:
+    return list(islice(listed, BATCH))
+
+
+async def _delete_files(database: Database, store: FileStore, hashes: Sequence[str], bound_ms: int) -> int:
+    """Delete files that no row names and that were not kept again after `bound_ms`; their row may follow any moment."""
+    named = await database.read(lambda connection: set(connection.scalars(_ROWS_OF, {"hashes": list(hashes)})))
+
+    def delete_them() -> int:
+        return sum(store.delete(sha256, untouched_since_ms=bound_ms) for sha256 in hashes if sha256 not in named)
+
+    return await asyncio.to_thread(delete_them)
+
+
+def _forget_expired(connection: Connection, now_ms: int) -> int:
+    found = [{"b_key_id": row.key_id, "b_hash": row.hash} for row in connection.execute(_EXPIRED, {"now_ms": now_ms})]
+    if found:
+        connection.execute(_DELETE_EXPIRED, found)
+    return len(found)
