@@ -280,6 +280,19 @@ async def test_a_link_in_place_of_a_blob_is_not_followed(disk: FileStore, folder
     assert len(list(disk.list_blobs())) == 1
 
 
+async def test_the_folder_itself_may_be_a_link(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "link").symlink_to("disk")
+    for folder in (tmp_path / "link", tmp_path / "link" / "store"):
+        store = FileStore(folder, "p1")
+        sha256 = await kept(store, LARGE)
+        await store.note("a", SMALL)
+        assert [blob.sha256 for blob in store.list_blobs()] == [sha256]
+        with store.only_sweeper() as is_only:
+            assert is_only
+        store.close()
+
+
 async def test_only_what_was_opened_here_can_be_kept(disk: FileStore) -> None:
     with pytest.raises(TypeError):
         await disk.keep(MemoryStore().open())

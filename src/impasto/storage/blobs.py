@@ -200,7 +200,8 @@ class FileStore:
         except FileExistsError:
             if folder in self._durable:
                 return
-        _sync_folder(folder.parent)
+        with suppress(PermissionError):  # where we may not even look, we have made no folder
+            _sync_folder(folder.parent)
         self._durable.add(folder)
 
 
@@ -273,8 +274,11 @@ def _could_lock(file: int) -> bool:
 
 
 def _sync_folder(folder: Path) -> None:
-    with _opened(folder) as file:
+    file = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)  # an operator's folder may be a link
+    try:
         os.fsync(file)
+    finally:
+        os.close(file)
 
 
 def _checked(name: str) -> str:
