@@ -14,6 +14,8 @@ from importlib.resources import files
 from starlette.requests import Request
 from starlette.responses import Response
 
+from impasto.api.conditional import has_already
+
 _SCRIPT = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
 _STYLE = re.compile(rb"<style>(.*?)</style>", re.DOTALL)
 
@@ -29,7 +31,7 @@ class Page:
 async def page(request: Request) -> Response:
     """The page, or 304 where the browser has it already."""
     current = packaged_page()
-    if _has(request.headers.get("if-none-match", ""), current.headers["etag"]):
+    if has_already(request.headers.get("if-none-match", ""), current.headers["etag"]):
         return Response(status_code=304, headers=current.headers)
     return Response(current.body, media_type="text/html", headers=current.headers)
 
@@ -77,9 +79,3 @@ def _hash_of(element: re.Pattern[bytes], body: bytes) -> str:
     if len(found) != 1:
         raise ValueError(f"The page holds {len(found)} of {element.pattern.decode()}; its policy names exactly one.")
     return f"'sha256-{b64encode(sha256(found[0]).digest()).decode()}'"
-
-
-def _has(if_none_match: str, etag: str) -> bool:
-    # Weak comparison: a proxy that compresses turns our tag into W/"…" (RFC 9110, 13.1.2).
-    tags = {tag.strip().removeprefix("W/") for tag in if_none_match.split(",")}
-    return etag in tags or "*" in tags
