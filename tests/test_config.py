@@ -99,6 +99,7 @@ def test_an_empty_variable_is_one_that_is_not_set() -> None:
         ("IMPASTO_CORS_ORIGINS", "a.example"),
         ("IMPASTO_CORS_ORIGINS", "https://a.example,http://["),
         ("IMPASTO_DATA", "what?"),
+        ("IMPASTO_DATA", "100%"),
         ("IMPASTO_STORE_URL", "s3://bucket/prefix"),
         ("IMPASTO_STORE_URL", "/srv/store"),
         ("IMPASTO_STORE_URL", "file://host/store"),
@@ -210,7 +211,7 @@ def test_a_name_like_nothing_leads_to_the_list() -> None:
         ("modles = 1", "c.toml: there is no setting modles. Did you mean models?"),
         ('port = "x"', 'c.toml: port: "x" is not possible. It takes a number from 0 to 65535.'),
         ("port = true", 'c.toml: port: "True" is not possible. It takes a number from 0 to 65535.'),
-        ('data = ""', 'c.toml: data: "" is not possible. It takes a folder, without ? in its name.'),
+        ('data = ""', 'c.toml: data: "" is not possible. It takes a folder, without ? and % in its name.'),
         ("port = =", "c.toml cannot be read: Invalid value (at line 1, column 8)."),
     ],
 )

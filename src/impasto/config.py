@@ -70,7 +70,7 @@ SETTINGS = (
     Setting("workers", read.read_count, 1, "a number from 1 up", "server processes"),
     Setting("public_url", read.read_public_url, None, "http(s)://host[:port][/path]",
             "address that links to pictures begin with"),
-    Setting("data", read.read_folder, "./impasto-data", "a folder, without ? in its name",
+    Setting("data", read.read_folder, "./impasto-data", "a folder, without ? and % in its name",
             "folder of everything that is kept"),
     Setting("database_url", read.read_database_url, None, DATABASE_TAKES,
             "database of keys, money and answers; without it SQLite in the data folder", holds_password=True),

@@ -35,7 +35,7 @@ def read_choice(value: str, choices: tuple[str, ...]) -> str:
 
 def read_folder(value: str) -> str:
     """A path; `~/` is the home folder."""
-    if not value or "?" in value:  # the URL of a database could not tell it from the start of its options
+    if not value or {*"?%"} & {*value}:  # which mean something else in the URL of a database
         raise ValueError
     return str(Path(value).expanduser()) if value.startswith("~/") else value
 

@@ -99,7 +99,7 @@ class PostgresDatabase:
     dialect = "postgresql"
 
     def __init__(self, url: URL) -> None:
-        self._url = url.set(drivername="postgresql+asyncpg")
+        self._url = _as_driver_reads(url)
         self._engine: Any = None
 
     async def write(self, change: Callable[[Connection], Result]) -> Result:
@@ -133,6 +133,12 @@ class PostgresDatabase:
                 },
             )
         return self._engine
+
+
+def _as_driver_reads(url: URL) -> URL:
+    """Hosted databases give URLs with libpq's `sslmode`; the driver calls the same `ssl`."""
+    query = {"ssl" if name == "sslmode" else name: value for name, value in url.query.items()}
+    return url.set(drivername="postgresql+asyncpg", query=query)
 
 
 @contextmanager

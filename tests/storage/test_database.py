@@ -1,0 +1,15 @@
+"""Databases by their URLs."""
+
+import pytest
+from sqlalchemy import text
+
+from impasto.storage.database import database_at
+
+
+@pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
+async def test_the_url_of_a_hosted_database_is_taken_as_it_is_given(database_url: str) -> None:
+    database = database_at(f"{database_url}?sslmode=disable")
+    try:
+        assert await database.read(lambda connection: connection.scalar(text("SELECT 1"))) == 1
+    finally:
+        await database.close()
