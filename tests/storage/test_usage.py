@@ -41,7 +41,7 @@ async def answer(database: Database, question: Question = EVERYTHING, *made: Mad
     return await database.read(partial(spending_of, question=question))
 
 
-def spent(groups: list[Group]) -> dict[tuple[str | None, ...], int]:
+def spent(groups: list[Group]) -> dict[tuple[str, ...], int]:
     return {tuple(group.place.values()): group.spending.spent_nano for group in groups}
 
 

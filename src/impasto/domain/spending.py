@@ -11,8 +11,14 @@ from datetime import date
 from impasto.domain.budget import Balance, Budget
 from impasto.domain.errors import Code, Failure, listed
 
-GROUPS = ("day", "key", "model", "account", "generation")
-"""What can be grouped by, beside `tag:NAME`."""
+GROUPS: Mapping[str, tuple[str, ...]] = {
+    "day": ("day",),
+    "key": ("key", "key_name"),
+    "model": ("model",),
+    "account": ("account", "account_name"),
+    "generation": ("generation",),
+}
+"""What can be grouped by, beside `tag:NAME`, and the columns that tell its groups apart."""
 TAG_GROUP = "tag:"
 _CHOICES = listed([*GROUPS, "tag:NAME"])
 
@@ -71,9 +77,9 @@ SUMS = tuple(name for name in Spending.__slots__ if name != "tokens")
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The spending of one group: `place` says which, by column."""
+    """The spending of one group: `place` says which, by column; a tag that a request does not have is empty."""
 
-    place: Mapping[str, str | None]
+    place: Mapping[str, str]
     spending: Spending
 
 
@@ -84,6 +90,11 @@ class BudgetState:
     budget: Budget
     balance: Balance
     resets_at: float | None
+
+
+def columns_of(by: tuple[str, ...]) -> tuple[str, ...]:
+    """The names of the columns that tell groups apart."""
+    return tuple(column for name in by for column in GROUPS.get(name, (name,)))
 
 
 def check_groups(by: tuple[str, ...], param: str) -> None:

@@ -12,9 +12,9 @@ from sqlalchemy import Connection, RowMapping, bindparam, select
 
 from impasto.domain.budget import Balance, Budget, Period, period_at, period_end
 from impasto.domain.errors import Code, Failure
-from impasto.domain.spending import SUMS, TOKEN_KINDS, BudgetState, Group, Question, Spending
+from impasto.domain.spending import SUMS, TOKEN_KINDS, BudgetState, Group, Question, Spending, columns_of
 from impasto.storage.tables import accounts, balances
-from impasto.storage.usage_statement import columns_of, statement_of
+from impasto.storage.usage_statement import statement_of
 
 MAX_GROUPS = 10_000
 """More than a person reads, and little enough to hold."""
@@ -31,7 +31,7 @@ def spending_of(connection: Connection, question: Question, most: int = MAX_GROU
 
     Raises `invalid_value` where that would be more than `most`.
     """
-    names = [name for name, _ in columns_of(question.by)]
+    names = columns_of(question.by)
     since, until = question.since, question.until
     times = {
         "since_ms": 0 if since is None else _ms(since),

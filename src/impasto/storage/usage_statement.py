@@ -34,20 +34,14 @@ from impasto.storage.tables import accounts, entries, generations, images, keys,
 
 _DAY_MS = 86_400_000
 
-Columns = tuple[tuple[str, ColumnElement[Any]], ...]
-
-_COLUMNS: Mapping[str, Columns] = {
-    "day": (("day", generations.c.created_ms // _DAY_MS),),
-    "key": (("key", generations.c.key_id), ("key_name", keys.c.name)),
-    "model": (("model", generations.c.model),),
-    "account": (("account", generations.c.account_id), ("account_name", accounts.c.name)),
-    "generation": (("generation", generations.c.id),),
+_PLACES: Mapping[str, tuple[ColumnElement[Any], ...]] = {
+    "day": (generations.c.created_ms // _DAY_MS,),
+    "key": (generations.c.key_id, keys.c.name),
+    "model": (generations.c.model,),
+    "account": (generations.c.account_id, accounts.c.name),
+    "generation": (generations.c.id,),
 }
-
-
-def columns_of(by: tuple[str, ...]) -> Columns:
-    """What tells groups apart, by name: a day as its number since the epoch, all else as text or nothing."""
-    return tuple(column for name in by for column in (_COLUMNS.get(name) or _tag(name)))
+"""What stands in the columns of each group: a day as its number since the epoch, all else as text or nothing."""
 
 
 def statement_of(question: Question, most: int) -> CompoundSelect[Any]:
@@ -62,7 +56,8 @@ def statement_of(question: Question, most: int) -> CompoundSelect[Any]:
 
 
 def _chosen(question: Question) -> Select[Any]:
-    places = [column.label(f"place_{index}") for index, (_, column) in enumerate(columns_of(question.by))]
+    columns = [column for name in question.by for column in (_PLACES.get(name) or (_tag(name),))]
+    places = [column.label(f"place_{index}") for index, column in enumerate(columns)]
     joined = generations.join(keys, keys.c.id == generations.c.key_id)
     joined = joined.join(accounts, accounts.c.id == generations.c.account_id)
     return select(generations.c.id, *places).select_from(joined).where(*_conditions(question))
@@ -91,10 +86,9 @@ def _summed(chosen: CTE, counted: FromClause, sums: Mapping[str, ColumnElement[A
     return select(select(*places, *numbers).select_from(counted).group_by(*places).limit(most).subquery())
 
 
-def _tag(group: str) -> Columns:
-    name = group.removeprefix(TAG_GROUP)
-    of_generation = (tags.c.generation_id == generations.c.id) & (tags.c.name == name)
-    return ((group, select(tags.c.value).where(of_generation).scalar_subquery()),)
+def _tag(group: str) -> ColumnElement[Any]:
+    of_generation = (tags.c.generation_id == generations.c.id) & (tags.c.name == group.removeprefix(TAG_GROUP))
+    return select(tags.c.value).where(of_generation).scalar_subquery()
 
 
 def _count_if(condition: ColumnElement[bool]) -> ColumnElement[Any]:
