@@ -103,6 +103,7 @@ class Surface:
         key: str | None = KEY,
         *,
         leaves: bool = False,
+        query: str = "",
     ) -> Answer:
         """One request; a body in pieces comes without a length. With `leaves`, the caller hangs up after it."""
         sent = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
@@ -112,7 +113,8 @@ class Surface:
             sent.append((b"content-length", str(len(body)).encode()))
         scope = {
             "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": method, "scheme": "http",
-            "path": path, "raw_path": path.encode(), "query_string": b"", "root_path": "", "headers": sent,
+            "path": path, "raw_path": path.encode("utf-8", "surrogateescape"),
+            "query_string": query.encode(), "root_path": "", "headers": sent,
             "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 8080),
         }  # fmt: skip
         pieces = [body] if isinstance(body, bytes) else list(body)

@@ -285,8 +285,8 @@ def _record_of(row: RowMapping, period: CurrentPeriod) -> KeyRecord:
 
 def _check_id(asked: str, what: str = "key") -> None:
     if not _ID.fullmatch(asked):
-        raise _unknown(asked, what)
+        raise Failure(Code.NOT_FOUND, f"There is no {what} of this id: it holds what no id does.")
 
 
 def _unknown(asked: str, what: str = "key") -> Failure:
-    return Failure(Code.NOT_FOUND, f'There is no {what} "{asked[:60]}".')
+    return Failure(Code.NOT_FOUND, f'There is no {what} "{asked}".')
