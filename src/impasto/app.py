@@ -9,15 +9,18 @@ import os
 import re
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from impasto.adapters.gemini import GeminiAdapter
 from impasto.api.access import Access as AccessLog
 from impasto.api.admission import Admission
+from impasto.api.links import Links
+from impasto.api.rate_limits import RateLimits, RedisNotInstalledError, redis_at
 from impasto.api.routes import Gateway, asgi_app
 from impasto.catalogue.catalogue import Catalogue
 from impasto.catalogue.load import load_catalogue
@@ -26,13 +29,18 @@ from impasto.completions.answerers import AnswererTable
 from impasto.completions.create import Completions
 from impasto.config import ConfigError, Settings
 from impasto.domain.model import Provider
+from impasto.domain.retention import Retention
 from impasto.engines import painter
+from impasto.engines.sandbox import Sandbox
 from impasto.net.addresses import Addresses
 from impasto.net.image_fetcher import ImageFetcher
 from impasto.net.provider_client import Access, ProviderClient
 from impasto.net.strangers import StrangersImages
-from impasto.storage.keys import EVERY_RIGHT, FixedKeys, KeyFileError, read_first_key
-from impasto.storage.spool import FileSpools
+from impasto.storage.database import DatabaseUrlError
+from impasto.storage.images import find_image
+from impasto.storage.keeping import Keeping
+from impasto.storage.keys import EVERY_RIGHT, KeyFileError, read_first_key
+from impasto.storage.secret import SecretError, load_secret, subkey
 
 ADMISSION_SECONDS = 30.0
 """How long a request may wait in line before it is told to come back."""
@@ -48,46 +56,101 @@ class Readiness:
 
     draining: bool = False
 
+    is_well: Callable[[], bool] = lambda: True
+
     def is_ready(self) -> bool:
-        return not self.draining
+        return not self.draining and self.is_well()
 
 
-def build(settings: Settings, readiness: Readiness | None = None) -> AccessLog:
-    """The gateway as an ASGI app. Raises `ConfigError` for settings that do not fit together."""
+def build(
+    settings: Settings, readiness: Readiness | None = None, passing: Callable[[str], None] = lambda _: None
+) -> AccessLog:
+    """The gateway as an ASGI app. Raises `ConfigError` for settings that do not fit together.
+
+    `passing` hears the name of each step of each request.
+    """
     catalogue = load_operators_catalogue(settings)
     access = access_of(settings, catalogue)
     remote = ProviderClient(ADAPTERS, access)
     engine = painter.PainterEngine()
     fetcher = ImageFetcher(addresses=_addresses(settings))
+    readiness = readiness or Readiness()
+    keeping = keeping_of(settings)
+    readiness.is_well = lambda: keeping.caretaker.is_well
+    limits = _rate_limits(settings)
+    completions = Completions(
+        catalogue=catalogue,
+        answerers=AnswererTable({"painter": engine}, remote),
+        sandbox=Sandbox(),
+        images=StrangersImages(fetcher),
+        store=keeping.store,
+        ledger=keeping.ledger,
+        now=time.time,
+        new_id=_new_id,
+        deadline_seconds=settings.deadline_seconds,
+        passing=passing,
+    )
 
     @asynccontextmanager
     async def lifespan(_: object) -> AsyncIterator[None]:
+        caring = await keeping.open()
         try:
             yield
         finally:
+            await completions.drain()
+            caring.cancel()
             engine.close()
             await remote.close()
             await fetcher.close()
+            await limits.close()
+            await keeping.close()
 
     gateway = Gateway(
-        completions=Completions(
-            catalogue=catalogue,
-            answerers=AnswererTable({"painter": engine}, remote),
-            images=StrangersImages(fetcher),
-            spools=FileSpools(),
-            now=time.time,
-            deadline_seconds=settings.deadline_seconds,
-        ),
+        completions=completions,
         catalogue=catalogue,
         available=available_of(catalogue, access),
-        keys=FixedKeys(dict.fromkeys(secrets_of(settings), EVERY_RIGHT)),
+        keys=keeping.keys,
+        limits=limits,
         admission=Admission(settings.max_in_flight_mb << 20, ADMISSION_SECONDS),
         max_body_bytes=settings.max_body_mb << 20,
         cors_origins=settings.cors_origins,
-        new_id=lambda: os.urandom(16).hex(),
-        is_ready=(readiness or Readiness()).is_ready,
+        new_id=_new_id,
+        is_ready=readiness.is_ready,
+        find_image=partial(find_image, keeping.database),
+        budget_of=keeping.budget_of,
+        links=Links(link_base(settings) or "", subkey(keeping.secret, "links"), settings.link_seconds, time.time),
+        makes_links=link_base(settings) is not None,
+        finishes=settings.when_caller_leaves == "finish",
+        spaces_seconds=settings.silence_spaces_seconds,
     )
     return asgi_app(gateway, lifespan)
+
+
+def keeping_of(settings: Settings) -> Keeping:
+    """What this gateway keeps. Raises `ConfigError`."""
+    data = Path(settings.data)
+    try:
+        secret = load_secret(data, settings.secret)
+        return Keeping.at(
+            settings.database_url,
+            settings.store_folder,
+            data,
+            secret,
+            dict.fromkeys(secrets_of(settings), EVERY_RIGHT),
+            Retention.parse(settings.retention),
+        )
+    except (SecretError, DatabaseUrlError) as error:
+        raise ConfigError(str(error)) from error
+
+
+def link_base(settings: Settings) -> str | None:
+    """What links begin with: the public address; without one this machine's, where only this machine is served."""
+    if settings.public_url:
+        return settings.public_url
+    if not _is_here(settings.host, settings.host) or settings.host in ("0.0.0.0", "::"):  # noqa: S104
+        return None
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return f"http://{host}:{settings.port}"
 
 
 def load_operators_catalogue(settings: Settings) -> Catalogue:
@@ -126,6 +189,17 @@ def first_key_of(settings: Settings) -> str | None:
         return read_first_key(Path(settings.data))
     except KeyFileError as error:
         raise ConfigError(str(error)) from error
+
+
+def _rate_limits(settings: Settings) -> RateLimits:
+    try:
+        return RateLimits(time.time, redis_at(settings.redis_url) if settings.redis_url else None)
+    except RedisNotInstalledError as error:
+        raise ConfigError(str(error)) from error
+
+
+def _new_id() -> str:
+    return os.urandom(16).hex()
 
 
 def _key_of(settings: Settings, provider: Provider) -> str | None:

@@ -43,6 +43,7 @@ def configure_logs(level: str) -> None:
     handler.setFormatter(JsonLines())
     handler.addFilter(is_news)
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     # uvicorn's own request lines hold query strings; ours are in `api.access`.
     logging.getLogger("uvicorn.access").disabled = True
     # It tells of every step of starting and stopping; what a person needs of it is said by the command line.

@@ -14,6 +14,8 @@ from starlette.types import Message
 
 from impasto.api.access import Access
 from impasto.api.admission import Admission
+from impasto.api.links import Links
+from impasto.api.rate_limits import RateLimits
 from impasto.api.routes import Gateway, asgi_app
 from impasto.catalogue.catalogue import Catalogue
 from impasto.completions.create import Completions
@@ -23,9 +25,10 @@ from impasto.domain.model import ImageLimits, Model, Provider
 from impasto.domain.pricing import Price
 from impasto.domain.usage import Usage
 from impasto.storage.keys import FixedKeys
-from impasto.storage.spool import FileSpools
 from tests.fakes.answerers import FakeAnswerers, Script
+from tests.fakes.blobs import MemoryStore
 from tests.fakes.images import FakeImages
+from tests.fakes.ledger import MemoryLedger
 
 KEY = "key-that-may-generate"
 READERS_KEY = "key-that-may-only-read"
@@ -154,24 +157,53 @@ def request_body(**fields: object) -> dict[str, object]:
 
 
 def gateway_of(
-    answerers: FakeAnswerers, images: FakeImages, cors_origins: tuple[str, ...] = (), *, ready: bool = True
+    answerers: FakeAnswerers,
+    images: FakeImages,
+    cors_origins: tuple[str, ...] = (),
+    *,
+    ready: bool = True,
+    ledger: MemoryLedger | None = None,
 ) -> Gateway:
     ids = (f"{number:032x}" for number in range(1, 1000))
+    image_ids = (f"{number:032x}" for number in range(1, 1000))
     keys = {
         KEY: VirtualKey("generator", frozenset({"generate"})),
         READERS_KEY: VirtualKey("reader", frozenset({"read"})),
         IMAGES_KEY: VirtualKey("openrouter's", frozenset({"generate"}), image_output="images"),
     }
+    store = MemoryStore()
+
+    async def no_image(image_id: str) -> None:
+        return None
+
+    async def no_budget(account_id: str) -> None:
+        return None
+
     return Gateway(
-        completions=Completions(CATALOGUE, answerers, images, FileSpools(), lambda: 1_769_000_000.5, 5.0),
+        completions=Completions(
+            catalogue=CATALOGUE,
+            answerers=answerers,
+            sandbox=answerers,
+            images=images,
+            store=store,
+            ledger=ledger or MemoryLedger(),
+            now=lambda: 1_769_000_000.5,
+            new_id=lambda: next(image_ids),
+            deadline_seconds=5.0,
+        ),
         catalogue=CATALOGUE,
         available={MAKER.id: False},
         keys=FixedKeys(keys),
+        limits=RateLimits(lambda: 1_769_000_000.5),
         admission=Admission(64 << 20, 1.0),
         max_body_bytes=MAX_BODY_BYTES,
         cors_origins=cors_origins,
         new_id=lambda: next(ids),
         is_ready=lambda: ready,
+        find_image=no_image,
+        budget_of=no_budget,
+        links=Links("https://gateway.test", b"secret", 3600, lambda: 1_769_000_000.5),
+        makes_links=True,
     )
 
 

@@ -38,6 +38,11 @@ def name_generation(scope: Scope) -> str:
     return generation_id
 
 
+def rename_generation(scope: Scope, generation_id: str) -> None:
+    """The answer is that of an earlier request."""
+    note(scope, **{_GENERATION_ID: generation_id})
+
+
 def request_id_of(scope: Scope) -> str:
     """The id that the answer and the log name the request by."""
     request_id: str = scope[_FACTS]["request_id"]

@@ -15,7 +15,7 @@ from starlette.types import Scope
 from impasto.domain.errors import Code, Failure
 
 ANSWER_BYTES = 1 << 20
-"""What an answer holds at most while it waits and while it is sent, whatever it weighs; see `storage/spool.py`."""
+"""What an answer holds at most while it waits and while it is sent, whatever it weighs; see `storage/drafts.py`."""
 
 RETRY_AFTER_SECONDS = 5
 

@@ -17,7 +17,7 @@ Result = TypeVar("Result")
 
 
 class CallerLeftError(ConnectionError):
-    """The caller hung up before anything was spent."""
+    """The caller hung up before he was answered."""
 
 
 async def read_body(scope: Scope, receive: Receive, max_bytes: int) -> bytearray:
@@ -43,18 +43,32 @@ async def read_body(scope: Scope, receive: Receive, max_bytes: int) -> bytearray
             return body
 
 
-async def unless_caller_leaves(receive: Receive, work: Coroutine[Any, Any, Result]) -> Result:
-    """What `work` comes to. When the caller hangs up before, it is cancelled."""
-    working = asyncio.ensure_future(work)
-    leaving = asyncio.ensure_future(receive())
-    try:
-        await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
-        if working.done():
-            return working.result()
-        raise CallerLeftError
-    finally:
-        working.cancel()
-        leaving.cancel()
+class Line:
+    """A caller's line, once his request is read. Whoever opens it closes it."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._leaving = asyncio.ensure_future(receive())
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the caller has hung up."""
+        return self._leaving.done()
+
+    async def unless_lost(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """What `work` comes to. When the caller hangs up before, it is cancelled, and `CallerLeftError` raised."""
+        working = asyncio.ensure_future(work)
+        try:
+            await asyncio.wait((working, self._leaving), return_when=asyncio.FIRST_COMPLETED)
+            if working.done():
+                return working.result()
+            raise CallerLeftError
+        finally:
+            if not working.done():
+                working.cancel()
+                await asyncio.gather(working, return_exceptions=True)
+
+    def close(self) -> None:
+        self._leaving.cancel()
 
 
 def _too_large(max_bytes: int) -> Failure:

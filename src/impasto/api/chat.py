@@ -1,193 +1,260 @@
-"""POST /v3/chat/completions: parse, prepare, answer whole or live.
+"""POST /v3/chat/completions: parse, begin or attach, answer whole or live.
 
-Rule: a whole answer's status goes out when it is whole, with its length and its cost. A caller
-who leaves before anything is spent is forgotten; after that the answer is brought to its end.
+Rule: a whole answer's status goes out when it is whole, with its length and its cost. A caller who
+leaves stops nothing: what he asked for is brought to its end and kept, unless the operator chose
+otherwise.
 """
 
-from collections.abc import AsyncGenerator, Iterable, Iterator
-from contextlib import aclosing
+import asyncio
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from email.utils import format_datetime
 
+from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
 from impasto import __version__
-from impasto.api.access import name_generation, note
+from impasto.api.access import name_generation, note, rename_generation
 from impasto.api.admission import Admission, bytes_held_by
 from impasto.api.auth import caller_of
-from impasto.api.body import read_body, unless_caller_leaves
-from impasto.api.chat_answer import Answers, render_answer
-from impasto.api.chat_stream import DONE, ChunkWriter, chunk_header, error_event, receipt_chunk
+from impasto.api.body import CallerLeftError, Line, read_body
+from impasto.api.chat_answer import LinkOf, RenderedAnswer, render_answer
+from impasto.api.chat_stream import DONE, ChunkWriter, error_event, receipt_chunk
 from impasto.api.chat_wire import ChatBody, parse_chat_body
 from impasto.api.event_stream import EventStream
 from impasto.api.money import decimal_text
+from impasto.api.repeats import repeatable_of
 from impasto.api.shapes import WAITING_SHAPES
-from impasto.completions.answer import Bill, Completion
+from impasto.api.spaces import Spaces
+from impasto.api.tags_wire import parse_tags
+from impasto.completions.answer import Answers, Bill, Manner, ServedBy
 from impasto.completions.call import Serving
-from impasto.completions.create import Completions, Prepared
-from impasto.domain.errors import Failure
+from impasto.completions.create import Asked, Attached, Completions
+from impasto.domain.errors import Code, Failure
+from impasto.domain.keys import VirtualKey
+from impasto.domain.ledger import Delivery
+
+READING_SECONDS = 30.0
+"""How much longer than its making a live answer may take to be read."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChatCompletions:
-    """The endpoint as a bare ASGI app. `default_shape` is the answer's where neither request nor key names one."""
+    """The endpoint as a bare ASGI app.
+
+    `default_shape` is the answer's where neither request nor key names one. `link_of` gives signed links, and is
+    `None` where the gateway does not know its own address. `finishes`: a call goes on when its caller leaves.
+    `spaces_seconds`: after so long a silence a whole answer begins with white space; 0 is never.
+    """
 
     completions: Completions
     admission: Admission
     max_body_bytes: int
     default_shape: str
+    link_of: LinkOf | None = None
+    finishes: bool = True
+    spaces_seconds: float = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        completion_id = name_generation(scope)
+        generation_id = name_generation(scope)
         async with self.admission.held(bytes_held_by(scope, self.max_body_bytes)):
-            await self._answer(scope, receive, send, completion_id)
+            raw = await read_body(scope, receive, self.max_body_bytes)
+            asked = self._asked(scope, generation_id, raw)
+            del raw  # the request holds views of what it needs
+            line = Line(receive)
+            try:
+                await _Answering(self, scope, line, asked).answer(send)
+            finally:
+                line.close()
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send, completion_id: str) -> None:
-        body = parse_chat_body(await read_body(scope, receive, self.max_body_bytes))
-        shape = body.shape or caller_of(scope).image_output or self.default_shape
+    def _asked(self, scope: Scope, generation_id: str, raw: bytearray) -> Asked:
+        body, key, headers = parse_chat_body(raw), caller_of(scope), Headers(scope=scope)
         note(scope, model=body.request.model[:100])
-        answering = _Answering(self.completions, scope, receive, body, shape, completion_id)
-        await (answering.live(send) if body.streamed else answering.whole(send))
+        repeatable = repeatable_of(headers, raw, self.default_shape)
+        return Asked(
+            id=generation_id,
+            request=body.request,
+            key=key,
+            manner=self._manner(body, key),
+            count=body.count,
+            request_hash=repeatable.request_hash,
+            idempotency_hash=repeatable.idempotency_hash,
+            is_retry=repeatable.is_retry,
+            wait_seconds=repeatable.wait_seconds,
+            tags=parse_tags(body.tags, headers, key.default_tags),
+        )
+
+    def _manner(self, body: ChatBody, key: VirtualKey) -> Manner:
+        shape = body.shape or key.image_output or self.default_shape
+        delivery = body.delivery or key.image_delivery or "inline"
+        if delivery == "url" and self.link_of is None:
+            raise Failure(
+                Code.UNSUPPORTED,
+                'image_delivery "url" is not possible here: this gateway does not know the address that links begin '
+                "with. Its operator sets IMPASTO_PUBLIC_URL. It takes inline.",
+                param="image_delivery",
+            )
+        waits = shape in WAITING_SHAPES or delivery == "url"
+        return Manner(shape, delivery, body.streamed, waits, body.ignored, __version__)
 
 
 @dataclass(frozen=True, slots=True)
 class _Answering:
     """One request being answered."""
 
-    completions: Completions
+    endpoint: ChatCompletions
     scope: Scope
-    receive: Receive
-    body: ChatBody
-    shape: str
-    completion_id: str
+    line: Line
+    asked: Asked
 
-    async def whole(self, send: Send) -> None:
-        async with self.completions.deadline():
-            answers = await self._collect(await self._prepare())
+    async def answer(self, send: Send) -> None:
+        attached = await self.endpoint.completions.open(self.asked)
+        if attached.is_repeat:
+            rename_generation(self.scope, attached.id)
+            note(self.scope, repeats=attached.id)
         try:
-            _note_answers(self.scope, answers)
-            answer = render_answer(answers, shape=self.shape, ignored=self.body.ignored, version=__version__)
-            headers = {"content-type": "application/json", "content-length": str(answer.content_length)}
-            await _send(headers | _cost(answers.bill) | self._sunset(), answer, send)
+            await (self._live if attached.asking.manner.streamed else self._whole)(attached, send)
+        except CallerLeftError:
+            await self._left(attached)
+            raise
+        except Failure as failure:
+            self.endpoint.completions.note_refusal(self.asked, failure)
+            await _noted(attached, Delivery.DELIVERED)
+            raise
         finally:
-            answers.close()
+            attached.close()
 
-    async def live(self, send: Send) -> None:
-        stream, last = EventStream(send, self._sunset()), DONE
+    async def _left(self, attached: Attached) -> None:
+        """Nobody is on the line any more. The place that the request holds is given back when it ends."""
+        await _noted(attached, Delivery.LOST)
+        if not self.endpoint.finishes:
+            attached.give_up()
+        if not attached.is_repeat:
+            with suppress(Failure):
+                await attached.answers()
+
+    async def _whole(self, attached: Attached, send: Send) -> None:
+        passing = self.endpoint.completions.passing
+        spaces = Spaces(send, self.endpoint.spaces_seconds)
+        async with spaces.sent_in_silence():
+            answers = await self.line.unless_lost(attached.answers())
+        _note_answers(self.scope, answers)
+        rendered = render_answer(answers, self._link_of())
+        passing("responding")
+        if not spaces.has_begun:
+            await _start(self._headers(attached) | _cost(answers.bill), rendered, send)
+        last = await _send_but_last(rendered, send)
+        await self._end(attached, send, last)
+
+    async def _live(self, attached: Attached, send: Send) -> None:
+        stream = EventStream(send, self._headers(attached))
         try:
-            async with stream.kept_alive(), self.completions.deadline():
-                chunks = self._chunks(await self._prepare())
-                async with aclosing(chunks):
-                    async for chunk in chunks:
-                        await stream.write(chunk)
+            await self.line.unless_lost(self._write_stream(attached, stream))
         except Failure as failure:
             if not stream.has_begun:
                 raise
             note(self.scope, code=failure.code, why=failure.logged)
-            last = error_event(failure) + last
-        async with self.completions.deadline():  # who has stopped reading is not waited for without end
-            await stream.break_event()
-            await stream.write(last)
-            await stream.end()
+            async with asyncio.timeout(READING_SECONDS):
+                await stream.break_event()
+                await stream.write(error_event(failure) + DONE)
+        await self._end(attached, send, b"")
 
-    def _sunset(self) -> dict[str, str]:
-        """The day from which its provider may no longer know the model: a warning, and no more (RFC 8594)."""
-        asked = self.completions.catalogue.find(self.body.request.model)
-        if asked is None or asked.lifecycle.retired is None:
-            return {}
-        return {"sunset": format_datetime(datetime.combine(asked.lifecycle.retired, time(), UTC), usegmt=True)}
-
-    async def _prepare(self) -> Prepared:
-        body = self.body
-        preparing = self.completions.prepare(body.request, count=body.count, streamed=body.streamed)
-        if not body.request.has_links:
-            return await preparing  # at once: nobody can leave meanwhile
-        return await unless_caller_leaves(self.receive, preparing)
-
-    async def _collect(self, prepared: Prepared) -> Answers:
-        """All answers, whole. Raises the first failure if there is nothing else."""
-        answers = Answers({}, {})
+    async def _write_stream(self, attached: Attached, stream: EventStream) -> None:
+        seconds = self.endpoint.completions.deadline_seconds
         try:
-            each = self.completions.create_each(prepared, self.body.count, id=self.completion_id)
-            async with aclosing(each):
-                async for index, answer in each:
-                    _sort_in(answers, index, answer)
-        except BaseException:
-            answers.close()
-            raise
-        _check_any(answers)
-        return answers
+            async with stream.kept_alive(), asyncio.timeout(seconds + min(seconds, READING_SECONDS)):
+                chunks = self._chunks(attached)
+                async with aclosing(chunks):
+                    async for chunk in chunks:
+                        await stream.write(chunk)
+                await stream.write(DONE)
+        except TimeoutError:
+            raise Failure(
+                Code.DEADLINE_EXCEEDED,
+                f"The answer was not read within {seconds:g} seconds. It is kept: GET /v3/generations/{attached.id}.",
+            ) from None
 
-    def _chunks(self, prepared: Prepared) -> AsyncGenerator[bytes, None]:
-        models = (prepared.route.model, prepared.route.replacement)
-        has_drafts = any(model and model.images and model.images.drafts for model in models)
-        waits = has_drafts or self.body.count > 1 or self.shape in WAITING_SHAPES
-        return self._chunks_from_spool(prepared) if waits else self._chunks_as_they_come(prepared)
+    async def _end(self, attached: Attached, send: Send, last: bytes) -> None:
+        """End the answer. Once it has ended the line tells nothing any more, so it is asked before."""
+        was_lost = self.line.is_lost
+        await send({"type": "http.response.body", "body": last, "more_body": False})
+        self.endpoint.completions.passing("responded")
+        await _noted(attached, Delivery.LOST if was_lost else Delivery.DELIVERED)
 
-    async def _chunks_as_they_come(self, prepared: Prepared) -> AsyncGenerator[bytes, None]:
-        events = self.completions.live(prepared, id=self.completion_id)
+    async def _chunks(self, attached: Attached) -> AsyncGenerator[bytes, None]:
+        if attached.running is None or attached.asking.manner.waits:
+            answers = await attached.answers()
+            for chunk in self._replay(answers):
+                yield chunk
+            return
+        events = attached.live()
         writer: ChunkWriter | None = None
         async with aclosing(events):
             async for event in events:
                 if isinstance(event, Serving):
-                    header = chunk_header(self.completion_id, prepared, event.model, __version__)
-                    writer = ChunkWriter(header, event.model, self.shape)
+                    writer = ChunkWriter(attached.id, attached.asking, ServedBy.of(event.model))
                 elif writer is None:
                     continue
-                elif isinstance(event, Completion):
-                    for chunk in writer.end(event):
-                        yield chunk
-                    yield self._receipt(Answers({0: event}))
+                elif isinstance(event, Answers):
+                    yield b"".join(writer.end(event.first))
+                    yield self._receipt(event)
                 elif chunks := b"".join(writer.write(event)):
                     yield chunks
 
-    async def _chunks_from_spool(self, prepared: Prepared) -> AsyncGenerator[bytes, None]:
-        answers = Answers({}, {})
-        each = self.completions.create_each(prepared, self.body.count, id=self.completion_id)
-        async with aclosing(each):
-            async for index, answer in each:
-                _sort_in(answers, index, answer)
-                if isinstance(answer, Failure):
-                    continue
-                try:
-                    for chunk in self._replay(prepared, answer, index):
-                        yield chunk
-                finally:
-                    answer.spool.close()
-        _check_any(answers)
+    def _replay(self, answers: Answers) -> Iterable[bytes]:
+        link_of = self._link_of() if answers.asking.manner.delivery == "url" else None
+        for index, completion in sorted(answers.completions.items()):
+            writer = ChunkWriter(answers.id, answers.asking, completion.served_by, index)
+            yield from writer.replay(completion, link_of)
         yield self._receipt(answers)
-
-    def _replay(self, prepared: Prepared, answer: Completion, index: int) -> Iterator[bytes]:
-        header = chunk_header(self.completion_id, prepared, answer.served_by, __version__)
-        return ChunkWriter(header, answer.served_by, self.shape, index).replay(answer)
 
     def _receipt(self, answers: Answers) -> bytes:
         _note_answers(self.scope, answers)
-        return receipt_chunk(answers, self.body.ignored, __version__)
+        return receipt_chunk(answers)
+
+    def _link_of(self) -> LinkOf:
+        return self.endpoint.link_of or _no_link
+
+    def _headers(self, attached: Attached) -> dict[str, str]:
+        headers = self._sunset(attached)
+        if attached.is_repeat and self.asked.idempotency_hash is not None:
+            headers["idempotent-replayed"] = "true"
+        return headers
+
+    def _sunset(self, attached: Attached) -> dict[str, str]:
+        """The day from which its provider may no longer know the model: a warning, and no more (RFC 8594)."""
+        asked = self.endpoint.completions.catalogue.find(attached.asking.model)
+        if asked is None or asked.lifecycle.retired is None:
+            return {}
+        return {"sunset": format_datetime(datetime.combine(asked.lifecycle.retired, time(), UTC), usegmt=True)}
 
 
-def _sort_in(answers: Answers, index: int, answer: Completion | Failure) -> None:
-    if isinstance(answer, Failure):
-        answers.failures[index] = answer
-    else:
-        answers.completions[index] = answer
+def _no_link(image_id: str) -> str:
+    """For an answer that was given as links before the gateway forgot its own address."""
+    return f"/v3/images/{image_id}/content"
 
 
-def _check_any(answers: Answers) -> None:
-    if not answers.completions:
-        raise answers.failures[min(answers.failures)]
+async def _noted(attached: Attached, delivery: Delivery) -> None:
+    with suppress(Failure):  # the books are away: a repeat will find it open, and attach to it all the same
+        await attached.note_delivery(delivery)
 
 
-async def _send(headers: dict[str, str], pieces: Iterable[bytes], send: Send) -> None:
+async def _start(headers: dict[str, str], answer: RenderedAnswer, send: Send) -> None:
+    headers = {"content-type": "application/json", "content-length": str(answer.content_length)} | headers
     raw = [(name.encode(), value.encode()) for name, value in headers.items()]
     await send({"type": "http.response.start", "status": 200, "headers": raw})
+
+
+async def _send_but_last(pieces: Iterable[bytes], send: Send) -> bytes:
+    """Send all pieces but the last one, and return that."""
     last = b""
     for piece in pieces:
         if last:
             await send({"type": "http.response.body", "body": last, "more_body": True})
         last = piece
-    await send({"type": "http.response.body", "body": last, "more_body": False})
+    return last
 
 
 def _cost(bill: Bill) -> dict[str, str]:

@@ -6,10 +6,11 @@ bytes of whole events, or pieces of one event in their order.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import msgspec
 
-from impasto.api.chat_answer import Answers, answer_header, base64_of, header_of, receipt_of
+from impasto.api.chat_answer import LinkOf, answer_header, base64_of, header_of, receipt_of
 from impasto.api.errors import error_body
 from impasto.api.shapes import (
     MARKDOWN_AFTER,
@@ -20,11 +21,9 @@ from impasto.api.shapes import (
     words_beside,
 )
 from impasto.api.tool_wire import tool_call_body
-from impasto.completions.answer import Completion, Words
-from impasto.completions.create import Prepared
+from impasto.completions.answer import Answers, Asking, Completion, Picture, ServedBy, Words
 from impasto.domain.errors import Failure
 from impasto.domain.events import Event, ImageData, ImageEnded, ImageStarted, Text
-from impasto.domain.model import Model
 from impasto.domain.tools import ToolCall
 
 PIECE_CHARACTERS = 64 << 10
@@ -36,21 +35,39 @@ _BEFORE_URL = b'{"images":[{"type":"image_url","image_url":{"url":"data:%s;base6
 _AFTER_URL = b'"}}]}'
 
 
-class ChunkWriter:
-    """Writes the chunks of one choice. `header` names the answer, `model` is the one that serves."""
+FIRST_CHARACTERS = 4 << 10
+"""Length of the first piece, so that a picture shows early."""
 
-    def __init__(self, header: dict[str, object], model: Model, shape: str, index: int = 0) -> None:
-        self._shape = shape
+
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """A picture that is not sent: `url` leads to it."""
+
+    url: str
+
+
+class ChunkWriter:
+    """Writes the chunks of one choice of the answer `completion_id`, which `served_by` gives.
+
+    A picture's pieces are cut at the same places however it came, so that the chunks of an answer that is given
+    again are the same.
+    """
+
+    def __init__(self, completion_id: str, asking: Asking, served_by: ServedBy, index: int = 0) -> None:
+        header = answer_header(completion_id, asking, served_by.provider, CHUNK)
+        self._shape = asking.manner.shape
         self._before = b"data: " + msgspec.json.encode(header)[:-1] + b',"choices":[{"index":%d,"delta":' % index
-        self._words_key = "text" if words_beside(shape, model) else "content"
+        self._words_key = "text" if words_beside(self._shape, served_by) else "content"
         self._has_begun = False
         self._picture_count = 0
         self._call_count = 0
         self._in_content = False
         self._has_content = False
         self._last_was_words = False
+        self._piece = bytearray()
+        self._piece_characters = FIRST_CHARACTERS
 
-    def write(self, event: Event) -> Iterator[bytes]:
+    def write(self, event: Event | Linked) -> Iterator[bytes]:
         """The chunks of one event. Until there is something to say nothing is said, so a failure keeps its status."""
         for chunk in self._chunks_of(event):
             yield from self._begin()
@@ -61,30 +78,31 @@ class ChunkWriter:
             self._has_begun = True
             yield self._chunk({"role": "assistant"})
 
-    def _chunks_of(self, event: Event) -> Iterator[bytes]:
+    def _chunks_of(self, event: Event | Linked) -> Iterator[bytes]:
         match event:
             case Text(text) if text:
                 yield self._words(text)
             case ImageStarted(media_type):
                 yield from self._start_picture(media_type)
             case ImageData(data) if self._in_content:
-                for start in range(0, len(data), PIECE_CHARACTERS):
-                    yield self._content(data[start : start + PIECE_CHARACTERS])
+                yield from self._cut(data)
             case ImageData(data):
                 yield data
             case ImageEnded():
                 yield from self._end_picture()
+            case Linked(url):
+                yield self._link(url)
             case ToolCall():
                 yield self._chunk({"tool_calls": [{"index": self._call_count} | tool_call_body(event)]})
                 self._call_count += 1
             case _:
                 pass
 
-    def end(self, completion: Completion) -> Iterator[bytes]:
+    def end(self, completion: Completion, link_of: LinkOf | None = None) -> Iterator[bytes]:
         """What is left to say of `completion`, and the finish chunk."""
         yield from self._begin()
         if self._shape == "both" and completion.results:
-            yield from self._lone_picture(completion)
+            yield from self._lone_picture(completion, link_of)
         content = "" if self._picture_count else words_alone(completion, self._shape)
         if not self._has_content and content is not None and not (self._shape == "parts" and self._picture_count):
             yield self._chunk({"content": content})
@@ -95,11 +113,11 @@ class ChunkWriter:
         }
         yield self._chunk({} if refusal is None else {"refusal": refusal}, finish)
 
-    def replay(self, completion: Completion) -> Iterator[bytes]:
-        """All chunks of an answer that waits in its spool."""
-        for event in replayed(completion, self._shape):
+    def replay(self, completion: Completion, link_of: LinkOf | None) -> Iterator[bytes]:
+        """All chunks of an answer that is whole, its pictures as links where `link_of` is given."""
+        for event in replayed(completion, self._shape, link_of):
             yield from self.write(event)
-        yield from self.end(completion)
+        yield from self.end(completion, link_of)
 
     def _words(self, text: str) -> bytes:
         if self._shape == "markdown" and self._picture_count and not self._last_was_words:
@@ -112,6 +130,7 @@ class ChunkWriter:
         # A live answer in the shape `content` has sent its picture before it knows of a second one.
         self._in_content = self._shape == "markdown" or (self._shape == "content" and not self._picture_count)
         self._picture_count += 1
+        self._piece_characters = FIRST_CHARACTERS
         if not self._in_content:
             yield self._before + _BEFORE_URL % media_type.encode()
             return
@@ -122,17 +141,41 @@ class ChunkWriter:
         self._has_content = True
         yield self._chunk({"content": f"{before}data:{media_type};base64,"})
 
+    def _cut(self, data: bytes) -> Iterator[bytes]:
+        self._piece += data
+        while len(self._piece) >= self._piece_characters:
+            yield self._content(bytes(self._piece[: self._piece_characters]))
+            del self._piece[: self._piece_characters]
+            self._piece_characters = PIECE_CHARACTERS
+
+    def _link(self, url: str) -> bytes:
+        self._picture_count += 1
+        if self._shape not in ("content", "markdown"):
+            return self._chunk({"images": [{"type": "image_url", "image_url": {"url": url}}]})
+        text = f"{MARKDOWN_BEFORE}{url}{MARKDOWN_AFTER}" if self._shape == "markdown" else url
+        if self._shape == "markdown" and self._has_content:
+            text = MARKDOWN_BETWEEN + text
+        self._last_was_words = False
+        self._has_content = True
+        return self._chunk({"content": text})
+
     def _end_picture(self) -> Iterator[bytes]:
+        if self._piece:
+            yield self._content(bytes(self._piece))
+            self._piece.clear()
         if not self._in_content:
             yield _AFTER_URL + _after(None)
         elif self._shape == "markdown":
             yield self._chunk({"content": MARKDOWN_AFTER})
 
-    def _lone_picture(self, completion: Completion) -> Iterator[bytes]:
+    def _lone_picture(self, completion: Completion, link_of: LinkOf | None) -> Iterator[bytes]:
         picture = completion.results[-1]
         self._has_content = True
+        if link_of:
+            yield self._chunk({"content": link_of(picture.id)})
+            return
         yield self._chunk({"content": f"data:{picture.media_type};base64,"})
-        for data in base64_of(completion, picture, PIECE_CHARACTERS // 4 * 3):
+        for data in base64_of(picture, PIECE_CHARACTERS // 4 * 3):
             yield self._content(data)
 
     def _content(self, data: bytes) -> bytes:
@@ -142,30 +185,36 @@ class ChunkWriter:
         return self._before + msgspec.json.encode(delta) + _after(finish)
 
 
-def chunk_header(completion_id: str, prepared: Prepared, model: Model, version: str) -> dict[str, object]:
-    """What names an answer in each of its chunks."""
-    return answer_header(completion_id, prepared.created, prepared.request.model, model, CHUNK, version)
+def replayed(completion: Completion, shape: str, link_of: LinkOf | None) -> Iterator[Event | Linked]:
+    """The events of an answer that is whole, as `shape` shows it.
 
-
-def replayed(completion: Completion, shape: str) -> Iterator[Event]:
-    """The events of an answer that waits in its spool, as `shape` shows it."""
+    A live answer in the shape `content` has sent every picture before it knew of a next one, and is given again as
+    it was; one that waited has only the last.
+    """
+    last_only = shape == "content" and completion.asking.manner.waits
     results = completion.results
-    for part in completion.shown_parts:
-        if isinstance(part, Words):
-            yield Text(part.text)
-        elif shape != "content" or part is results[-1]:
-            yield ImageStarted(part.media_type)
-            for data in base64_of(completion, part):
-                yield ImageData(data)
-            yield ImageEnded()
-    yield from completion.tool_calls
+    for item in completion.shown_items:
+        match item:
+            case Words(pieces):
+                yield from map(Text, pieces)
+            case ToolCall():
+                yield item
+            case Picture() if last_only and item is not results[-1]:
+                pass
+            case Picture() if link_of:
+                yield Linked(link_of(item.id))
+            case Picture():
+                yield ImageStarted(item.media_type)
+                for data in base64_of(item):
+                    yield ImageData(data)
+                yield ImageEnded()
 
 
-def receipt_chunk(answers: Answers, ignored: tuple[str, ...], version: str) -> bytes:
+def receipt_chunk(answers: Answers) -> bytes:
     """The last chunk: usage and cost, and whatever else a whole answer says of itself."""
-    body = header_of(answers.first, CHUNK, version)
+    body = header_of(answers.first, CHUNK)
     body["choices"] = [{"index": min(answers.completions), "delta": {}, "logprobs": None, "finish_reason": None}]
-    return b"data: " + msgspec.json.encode(body | receipt_of(answers, ignored)) + b"\n\n"
+    return b"data: " + msgspec.json.encode(body | receipt_of(answers)) + b"\n\n"
 
 
 def error_event(failure: Failure) -> bytes:

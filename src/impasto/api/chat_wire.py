@@ -3,7 +3,7 @@
 Rule: what cannot be honoured is refused by name; what is merely unknown is reported back.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Annotated, cast
 
@@ -13,7 +13,7 @@ from msgspec import Meta, Raw, Struct
 from impasto.api.format_wire import parse_response_format
 from impasto.api.json_errors import not_json, wrong_shape
 from impasto.api.message_wire import MessageBody, parse_messages
-from impasto.api.shapes import SHAPES
+from impasto.api.shapes import DELIVERIES, SHAPES
 from impasto.api.tool_wire import parse_tool_choice, parse_tools
 from impasto.domain.chat import ChatRequest, Sampling
 from impasto.domain.errors import Code, Failure, listed
@@ -26,7 +26,7 @@ MAX_COST_DIGITS = 40
 MAX_IGNORED = 50
 
 INERT_FIELDS = frozenset(
-    {"user", "metadata", "store", "session_id", "tags", "safety_identifier", "prompt_cache_key", "stream_options"}
+    {"user", "metadata", "store", "session_id", "safety_identifier", "prompt_cache_key", "stream_options"}
 )
 """Accepted and without effect on an answer: they serve a caller's own bookkeeping."""
 
@@ -50,12 +50,16 @@ class _ImageConfig(Struct, forbid_unknown_fields=True):
     image_size: str | None = None
 
 
+_NULL = Raw(b"null")
+
+
 class _Fields(Struct):
     model: str
     messages: Annotated[list[MessageBody], Meta(min_length=1)]
     image_config: Raw = Raw(b"null")
     image_output: str | None = None
     image_delivery: str | None = None
+    tags: Raw = _NULL
     modalities: list[str] | None = None
     stream: bool | None = None
     n: int | None = None
@@ -97,6 +101,8 @@ class ChatBody:
     ignored: tuple[str, ...]
     streamed: bool = False
     count: int = 1
+    delivery: str | None = None
+    tags: Raw = field(default_factory=lambda: _NULL)
 
 
 def parse_chat_body(body: bytes | bytearray) -> ChatBody:
@@ -125,7 +131,15 @@ def _parse(body: bytes | bytearray) -> ChatBody:
         tool_choice=parse_tool_choice(fields.tool_choice, tools, fields.parallel_tool_calls),
         response_format=parse_response_format(fields.response_format),
     )
-    return ChatBody(request, _shape(fields), ignored, bool(fields.stream), 1 if fields.n is None else fields.n)
+    return ChatBody(
+        request=request,
+        shape=_shape(fields),
+        ignored=ignored,
+        streamed=bool(fields.stream),
+        count=1 if fields.n is None else fields.n,
+        delivery=fields.image_delivery,
+        tags=fields.tags,
+    )
 
 
 def _decode(body: bytes | bytearray) -> tuple[_Fields, tuple[str, ...]]:
@@ -155,10 +169,10 @@ def _check_harmless(name: str, value: Raw) -> None:
 def _check_form(fields: _Fields) -> None:
     if fields.n is not None and not 1 <= fields.n <= MAX_COUNT:
         raise Failure(Code.INVALID_VALUE, f"n {fields.n} is not possible. It takes 1 to {MAX_COUNT}.", param="n")
-    if fields.image_delivery not in (None, "inline"):
+    if fields.image_delivery is not None and fields.image_delivery not in DELIVERIES:
         raise Failure(
             Code.INVALID_VALUE,
-            f'image_delivery "{fields.image_delivery[:40]}" is not possible yet. It takes inline.',
+            f'image_delivery "{fields.image_delivery[:40]}" is not possible. It takes {listed(DELIVERIES)}.',
             param="image_delivery",
         )
 

@@ -21,7 +21,10 @@ _HEADERS = [
 
 
 class EventStream:
-    """Writes to `send`, with `headers` beside those of every stream. `has_begun`: the caller was told 200."""
+    """Writes to `send`, with `headers` beside those of every stream; whoever opened it ends the answer.
+
+    `has_begun`: the caller was told 200.
+    """
 
     def __init__(
         self, send: Send, headers: Mapping[str, str] | None = None, *, silence_seconds: float = SILENCE_SECONDS
@@ -42,10 +45,6 @@ class EventStream:
             await self._send({"type": "http.response.body", "body": data, "more_body": True})
             self._between_events = data.endswith(_END_OF_EVENT)
             self._last_write = asyncio.get_running_loop().time()
-
-    async def end(self) -> None:
-        """End the stream."""
-        await self._send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def break_event(self) -> None:
         """End an event that cannot be completed, so that what follows is an event of its own."""

@@ -4,7 +4,8 @@ Rule: a route without a scope does not exist; the scope is declared here, and ev
 endpoint is put behind the guard for it.
 """
 
-from collections.abc import Callable
+import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,17 +17,27 @@ from impasto.api.access import Access
 from impasto.api.admission import Admission
 from impasto.api.auth import Guarded
 from impasto.api.chat import ChatCompletions
+from impasto.api.chat_answer import LinkOf
+from impasto.api.estimate import Estimates, ReadBudget
 from impasto.api.failures import FailuresAnswered
+from impasto.api.generations import Generations
 from impasto.api.health import Health
+from impasto.api.images import ImageContent
+from impasto.api.links import Links
+from impasto.api.manage import Manage
 from impasto.api.models import ModelList
 from impasto.api.page import page
+from impasto.api.rate_limits import Limited, RateLimits
 from impasto.catalogue.catalogue import Catalogue
 from impasto.completions.create import Completions
-from impasto.completions.ports import KeyStore
+from impasto.completions.ports import KeyRegister, KeyStore
 from impasto.domain.keys import Scope
+from impasto.domain.stored_image import StoredImage
 
 EXPOSED_HEADERS = (
-    "x-request-id", "x-impasto-generation-id", "x-impasto-cost", "x-should-retry", "Retry-After", "Sunset",
+    "x-request-id", "x-impasto-generation-id", "x-impasto-cost", "x-should-retry", "idempotent-replayed", "Retry-After",
+    "Sunset", "ETag", "x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests",
+    "RateLimit", "RateLimit-Policy",
 )  # fmt: skip
 
 
@@ -52,25 +63,49 @@ class Gateway:
     catalogue: Catalogue
     available: dict[str, bool]
     keys: KeyStore
+    limits: RateLimits
     admission: Admission
     max_body_bytes: int
     cors_origins: tuple[str, ...]
     new_id: Callable[[], str]
     is_ready: Callable[[], bool]
+    find_image: Callable[[str], Awaitable[StoredImage | None]]
+    budget_of: ReadBudget
+    links: Links
+    makes_links: bool = False
+    finishes: bool = True
+    spaces_seconds: float = 0
+    register: KeyRegister | None = None
+    now: Callable[[], float] = time.time
+
+    @property
+    def link_of(self) -> LinkOf | None:
+        """Gives signed links, where the address that they begin with is known."""
+        return self.links.url_of if self.makes_links else None
 
 
 def resources_of(gateway: Gateway) -> tuple[Resource, ...]:
     """The route table."""
 
-    def chat(default_shape: str) -> ChatCompletions:
-        return ChatCompletions(gateway.completions, gateway.admission, gateway.max_body_bytes, default_shape)
+    def chat(default_shape: str) -> ASGIApp:
+        endpoint = ChatCompletions(
+            gateway.completions, gateway.admission, gateway.max_body_bytes, default_shape, gateway.link_of,
+            gateway.finishes, gateway.spaces_seconds,
+        )  # fmt: skip
+        return Limited(endpoint, gateway.limits)
 
+    estimates = Estimates(gateway.catalogue, gateway.admission, gateway.max_body_bytes, gateway.budget_of)
+    generations = Generations(gateway.completions, gateway.link_of)
+    content = ImageContent(gateway.find_image, gateway.completions.store, gateway.links, gateway.keys)
     models = ModelList(gateway.catalogue, gateway.available)
     health = Health(gateway.is_ready)
     return (
         Resource("POST", "/v3/chat/completions", "generate", chat("content"), remembered=True),
         Resource("POST", "/v3/llm/chat/completions", "generate", chat("content"), remembered=True),
         Resource("POST", "/v1/chat/completions", "generate", chat("images"), remembered=True),
+        Resource("POST", "/v3/estimate", "generate", estimates),
+        Resource("GET", "/v3/generations/{generation_id}", "generate", generations),
+        Resource("GET", "/v3/images/{image_id}/content", "public", content),
         Resource("GET", "/v3/models", "public", request_response(models.list)),
         Resource("GET", "/v3/llm/models", "public", request_response(models.list)),
         Resource("GET", "/v1/models", "public", request_response(models.list)),
@@ -79,6 +114,24 @@ def resources_of(gateway: Gateway) -> tuple[Resource, ...]:
         Resource("GET", "/health/live", "public", request_response(health.live)),
         Resource("GET", "/health/ready", "public", request_response(health.ready)),
         Resource("GET", "/", "public", request_response(page)),
+        *_administration(gateway),
+    )
+
+
+def _administration(gateway: Gateway) -> tuple[Resource, ...]:
+    if gateway.register is None:
+        return ()
+    manage = Manage(gateway.register, gateway.catalogue, gateway.now)
+    key = "/v3/manage/keys/{key_id}"
+    return (
+        Resource("POST", "/v3/manage/keys", "manage", request_response(manage.create)),
+        Resource("GET", "/v3/manage/keys", "manage", request_response(manage.list)),
+        Resource("GET", key, "manage", request_response(manage.one)),
+        Resource("PATCH", key, "manage", request_response(manage.change)),
+        Resource("DELETE", key, "manage", request_response(manage.delete)),
+        Resource("POST", f"{key}/rotate", "manage", request_response(manage.rotate)),
+        Resource("POST", f"{key}/revoke", "manage", request_response(manage.revoke)),
+        Resource("GET", "/v3/manage/accounts", "manage", request_response(manage.accounts)),
     )
 
 
@@ -92,7 +145,7 @@ def asgi_app(gateway: Gateway, lifespan: Lifespan[Any] | None = None) -> Access:
         app = CORSMiddleware(
             app,
             allow_origins=gateway.cors_origins,
-            allow_methods=["GET", "POST"],
+            allow_methods=["GET", "POST", "PATCH", "DELETE"],
             allow_headers=["*"],
             expose_headers=EXPOSED_HEADERS,
         )

@@ -10,11 +10,12 @@ import msgspec
 from msgspec import Raw
 
 from impasto.api.tool_wire import tool_call_body
-from impasto.completions.answer import Completion, Picture, Words
+from impasto.completions.answer import Completion, Picture, ServedBy, Words
 from impasto.domain.events import FinishReason
-from impasto.domain.model import Model
 
 SHAPES: tuple[str, ...] = ("content", "images", "both", "parts", "markdown")
+
+DELIVERIES: tuple[str, ...] = ("inline", "url")
 
 WAITING_SHAPES = frozenset({"both"})
 """Shapes that need to know the end before they can begin."""
@@ -23,12 +24,12 @@ MARKDOWN_BEFORE, MARKDOWN_AFTER = "![image](", ")"
 MARKDOWN_BETWEEN = "\n\n"
 
 Slot = Callable[[Picture], bytes]
-"""Gives the text of a picture's data URL for JSON, with a gap for its base64."""
+"""Gives the text of a picture's URL for JSON: of a data URL with a gap for its base64, or of a link."""
 
 
-def words_beside(shape: str, model: Model) -> bool:
+def words_beside(shape: str, served_by: ServedBy) -> bool:
     """Whether words stand in `text`, because `content` is kept for a picture."""
-    return shape in ("content", "both") and model.makes_images
+    return shape in ("content", "both") and served_by.makes_images
 
 
 def message_of(completion: Completion, shape: str, slot: Slot) -> dict[str, object]:
@@ -61,7 +62,7 @@ def refusal_of(completion: Completion) -> str | None:
     finish = completion.finish
     if finish.reason is not FinishReason.CONTENT_FILTER:
         return None
-    ours = f"{completion.served_by.provider.name} refused this request ({finish.native})."
+    ours = f"{completion.served_by.provider_name} refused this request ({finish.native})."
     return finish.explanation or completion.text or ours
 
 

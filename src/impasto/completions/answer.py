@@ -1,16 +1,16 @@
-"""A whole answer: what came back, what it cost, where its pictures wait.
+"""A whole answer: what came back, what it cost, where its pictures are.
 
-Rule: inside, an answer is a sequence of parts in the model's order; how a caller
-sees it is decided at the edge.
+Rule: inside, an answer is a sequence of items in the model's order; how a caller sees it is
+decided at the edge, once, and is kept with it, so that it is the same when it is asked for again.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 
-from impasto.completions.ports import Spool
-from impasto.domain.chat import ChatRequest
+from impasto.completions.ports import Blob
+from impasto.domain.errors import Failure
 from impasto.domain.events import Finished
 from impasto.domain.image import Dimensions, ImageConfig
 from impasto.domain.model import Model
@@ -20,22 +20,37 @@ from impasto.domain.usage import Usage
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """A run of words between pictures."""
+    """A run of words between pictures, in the pieces that it came in."""
 
-    text: str
+    pieces: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        return "".join(self.pieces)
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A picture in the spool: `byte_count` decoded bytes from `offset`, and the type and dimensions they show."""
+    """A picture: its bytes in `blob`, and the type and dimensions they show.
 
-    offset: int
+    `id` is what a caller may call it. `sha256` names its bytes in the store, and `signature_sha256` what the provider
+    wants back with it; both are empty until they are kept.
+    """
+
+    blob: Blob
     byte_count: int
     media_type: str
     dimensions: Dimensions | None
+    id: str = ""
+    sha256: str = ""
+    signature_sha256: str = ""
+
+    def read(self, offset: int, count: int) -> bytes:
+        return self.blob.read(offset, max(0, min(count, self.byte_count - offset)))
 
 
 Part = Words | Picture
+Item = Words | Picture | ToolCall
 
 
 class CostStatus(StrEnum):
@@ -56,42 +71,122 @@ class Bill:
 
 
 @dataclass(frozen=True, slots=True)
-class Completion:
-    """An answered request. `stood_in`: another model than the one that was asked for answered. `tool_calls`
-    stand beside its parts, as they do in every chat API.
-
-    Whoever asked for it closes the spool when the answer is sent.
-    """
+class ServedBy:
+    """What an answer has to say of the model that gave it."""
 
     id: str
+    provider: str
+    provider_name: str
+    makes_images: bool
+    has_drafts: bool
+
+    @classmethod
+    def of(cls, model: Model) -> "ServedBy":
+        drafts = bool(model.images and model.images.drafts)
+        return cls(model.id, model.provider.id, model.provider.name, model.makes_images, drafts)
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How an answer is to be shown. `waits`: a stream of it begins only when it is whole. `version` is the gateway's
+    that made it. `sandbox`: no provider was asked."""
+
+    shape: str = "content"
+    delivery: str = "inline"
+    streamed: bool = False
+    waits: bool = False
+    ignored: tuple[str, ...] = ()
+    version: str = ""
+    sandbox: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """What an answer has to say of its request: when it was made, for which model by what name, and how many answers
+    of which pictures it wanted."""
+
     created: int
-    request: ChatRequest
-    served_by: Model
+    model: str
+    image_config: ImageConfig
+    count: int
+    manner: Manner
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """One answer. `stood_in`: another model than the one that was asked for gave it."""
+
+    id: str
+    asking: Asking
+    served_by: ServedBy
     stood_in: bool
     sent: ImageConfig
-    parts: tuple[Part, ...]
+    items: tuple[Item, ...]
     bill: Bill
     finish: Finished
     facts: Mapping[str, object]
-    spool: Spool
-    tool_calls: tuple[ToolCall, ...] = ()
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        return tuple(item for item in self.items if isinstance(item, Words | Picture))
+
+    @property
+    def tool_calls(self) -> tuple[ToolCall, ...]:
+        return tuple(item for item in self.items if isinstance(item, ToolCall))
 
     @property
     def text(self) -> str:
         """All words, in order."""
-        return "".join(part.text for part in self.parts if isinstance(part, Words))
+        return "".join(item.text for item in self.items if isinstance(item, Words))
 
     @property
     def results(self) -> tuple[Picture, ...]:
         """The pictures that were asked for: drafts on the way to them are left out."""
-        limits = self.served_by.images
-        return results_of(self.parts, drafts=bool(limits and limits.drafts))
+        return results_of(self.parts, drafts=self.served_by.has_drafts)
 
     @property
     def shown_parts(self) -> tuple[Part, ...]:
         """The parts in the model's order, without drafts."""
         results = self.results
         return tuple(part for part in self.parts if isinstance(part, Words) or part in results)
+
+    @property
+    def shown_items(self) -> tuple[Item, ...]:
+        """All items in the model's order, without drafts."""
+        results = self.results
+        return tuple(item for item in self.items if not isinstance(item, Picture) or item in results)
+
+    def close(self) -> None:
+        """Let go of the pictures."""
+        for item in self.items:
+            if isinstance(item, Picture):
+                item.blob.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What came of one request: completions by the index that they were asked under, and the failures among them.
+
+    At least one completion is there. Whoever has them closes them.
+    """
+
+    id: str
+    asking: Asking
+    completions: dict[int, Completion]
+    failures: dict[int, Failure] = field(default_factory=dict)
+
+    @property
+    def first(self) -> Completion:
+        return self.completions[min(self.completions)]
+
+    @property
+    def bill(self) -> Bill:
+        return total_of([completion.bill for completion in self.completions.values()])
+
+    def close(self) -> None:
+        """Let go of the pictures."""
+        for completion in self.completions.values():
+            completion.close()
 
 
 def total_of(bills: Sequence[Bill]) -> Bill:

@@ -1,211 +1,285 @@
-"""The life of one request, from what was asked to an answer: whole in a spool, or live.
+"""The life of a request: prepared, found to be a repeat or begun, brought to its end, asked for again.
 
-Rule: every refusal that can be known beforehand comes before anything is sent, and
-one deadline stands over all of it.
+Rule: nothing is sent before its money is held, a repeat is never sent at all, and what has begun
+ends in the ledger whoever leaves.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
-from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass
-from decimal import Decimal
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+from typing import Any, assert_never
 
 from impasto.catalogue.catalogue import Catalogue
-from impasto.completions.answer import Completion
-from impasto.completions.call import Serving, answer_to
-from impasto.completions.drain import Drained, HeadSpool, drain, pass_on
-from impasto.completions.estimate import most_it_can_cost
+from impasto.completions.answer import Answers, Asking, Manner
+from impasto.completions.call import Serving
+from impasto.completions.calling import Calling, Passing
 from impasto.completions.inline import inline
-from impasto.completions.ports import Answerers, ImageSource, Spool, Spools
-from impasto.completions.route import Route, route_of
-from impasto.completions.settle import bill_for
-from impasto.domain.chat import ChatRequest, ModelCall, Turn
-from impasto.domain.errors import Code, Failure
-from impasto.domain.events import Event, Finished, FinishReason
-from impasto.domain.limits import check_pictures, image_config_to_send
-from impasto.domain.model import Model
+from impasto.completions.journal import Journal
+from impasto.completions.kept import answers_of, asking_of, broke_off, encode
+from impasto.completions.ports import Answerers, BlobStore, ImageSource, Ledger
+from impasto.completions.prepare import Prepared, prepare
+from impasto.completions.repeats import RefusedAttempts
+from impasto.completions.running import Running
+from impasto.domain.chat import ChatRequest, Turn
+from impasto.domain.errors import MAY_HAVE_SPENT, Code, Failure
+from impasto.domain.events import Event
+from impasto.domain.keys import VirtualKey
+from impasto.domain.ledger import Begun, Delivery, Earlier, Generation, KeyChanged, Opening, State, Undecided
+from impasto.domain.limits import check_pictures
+
+LOOK_SECONDS = (0.05, 0.1, 0.25, 0.5)
+"""Pauses between looks at what another process is at; the last one goes on."""
+
+SIBLINGS_SECONDS = 2.0
+"""How long a repeat waits to hear that the line of an earlier one was lost, before it takes it for lost."""
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
-    """A request that can be called: its route is found, its pictures are at hand, nothing is spent yet.
+class Asked:
+    """One request of one caller.
 
-    `streamed`: its provider is asked to answer as it goes.
+    `id` names what comes of it. `request_hash` is that of its text, where it may be asked again;
+    `idempotency_hash` that of the key that it came with; `is_retry`: it says that it is a repeat. `wait_seconds`
+    is how long it waits for an earlier one that is still running (`None`: to its end).
     """
 
+    id: str
     request: ChatRequest
-    route: Route
-    turns: tuple[Turn, ...]
-    created: int
-    streamed: bool
+    key: VirtualKey
+    manner: Manner
+    count: int = 1
+    request_hash: bytes | None = None
+    idempotency_hash: bytes | None = None
+    is_retry: bool = False
+    wait_seconds: float | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
-LiveEvent = Serving | Event | Completion
+@dataclass(slots=True)
+class Attached:
+    """A caller's hold on a generation, his own or an earlier one (`is_repeat`): he waits, reads, and says how it went.
+
+    `running` is there where this process is at it. Closed once, by whoever holds it.
+    """
+
+    id: str
+    asking: Asking
+    is_repeat: bool
+    running: Running | None
+    completions: "Completions"
+    asked: Asked
+    claim: int = 0
+    _kept: Answers | None = None
+
+    async def answers(self) -> Answers:
+        """All answers, whole. Raises the failure where there is none; 409 where the caller would not wait so long."""
+        if self.running is not None:
+            return await self._waiting(self.running.answers())
+        if self._kept is None:
+            self._kept = await self._waiting(self.completions.kept_answers(self.id, self.asked))
+        return self._kept
+
+    async def live(self) -> AsyncGenerator[Serving | Event | Answers, None]:
+        """The first answer as it comes, or as it came, and last all that came. Raises `Failure`."""
+        if self.running is not None:
+            events = self.running.follow()
+            async with aclosing(events):
+                async for event in events:
+                    yield event
+        yield await self.answers()
+
+    async def note_delivery(self, delivery: Delivery) -> None:
+        """What became of the answer. Only what may be asked for again without a key has to know."""
+        if self.asked.request_hash is not None and self.asked.idempotency_hash is None:
+            await self.completions.ledger.note_delivery(self.id, self.claim, delivery)
+
+    def give_up(self) -> None:
+        """End the generation, if nobody else waits for it."""
+        if self.running is not None and self.running.waiting == 1:
+            self.running.give_up()
+
+    def close(self) -> None:
+        """Wait for it no longer, and let go of its pictures."""
+        if self.running is not None:
+            self.running.detach()
+        elif self._kept is not None:
+            self._kept.close()
+
+    async def _waiting(self, answers: Coroutine[Any, Any, Answers]) -> Answers:
+        if not self.is_repeat or self.asked.wait_seconds is None:
+            return await answers
+        try:
+            async with asyncio.timeout(self.asked.wait_seconds):
+                return await answers
+        except TimeoutError:
+            raise Failure(
+                Code.STILL_RUNNING,
+                f"This request was made before and still runs, as {self.id}. Ask again later, or without Prefer: wait.",
+            ) from None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Completions:
-    """Answers chat requests. `now` gives seconds since the epoch; `deadline_seconds` bounds a whole request."""
+    """Answers chat requests. `now` gives seconds since the epoch; `deadline_seconds` bounds the calls of a request.
+    `sandbox` answers for keys that no provider is asked for."""
 
     catalogue: Catalogue
     answerers: Answerers
+    sandbox: Answerers
     images: ImageSource
-    spools: Spools
+    store: BlobStore
+    ledger: Ledger
     now: Callable[[], float]
+    new_id: Callable[[], str]
     deadline_seconds: float
+    passing: Passing = lambda _: None
+    _running: dict[str, Running] = field(default_factory=dict)
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _refused: RefusedAttempts = field(default_factory=RefusedAttempts)
 
-    @asynccontextmanager
-    async def deadline(self) -> AsyncIterator[None]:
-        """The time that one request may take, from preparing to the end of a live answer."""
+    async def open(self, asked: Asked) -> Attached:
+        """Begin what was asked, or attach to it where it was asked before. Raises `Failure`."""
         try:
-            async with asyncio.timeout(self.deadline_seconds):
-                yield
-        except TimeoutError:
-            raise Failure(
-                Code.DEADLINE_EXCEEDED,
-                f"No whole answer within {self.deadline_seconds:g} seconds. The provider may bill for it all the same.",
-            ) from None
-
-    async def prepare(self, request: ChatRequest, *, count: int = 1, streamed: bool = False) -> Prepared:
-        """Say everything that can be said before anything is sent. `count` answers are wanted. Raises `Failure`."""
-        created = int(self.now())
-        route = route_of(request, self.catalogue)
-        self._check_callable(route.model, request, count)
-        turns = await inline(request, self.images)
-        check_pictures(route.model, turns)
-        return Prepared(request, route, turns, created, streamed)
-
-    async def create(self, prepared: Prepared, *, id: str) -> Completion:  # noqa: A002
-        """A whole answer, under the id that names it. Raises `Failure`."""
-        spool = self.spools.open()
-        try:
-            drained = await drain(self._answer(prepared), spool)
-            return _completion(prepared, id, drained, spool)
-        except BaseException:
-            spool.close()
+            return await self._open(asked)
+        except Failure as failure:
+            self.note_refusal(asked, failure)
             raise
 
-    async def create_each(
-        self,
-        prepared: Prepared,
-        count: int,
-        *,
-        id: str,  # noqa: A002
-    ) -> AsyncGenerator[tuple[int, Completion | Failure], None]:
-        """`count` whole answers, asked for at once: each with its index, as it comes, or the failure of that one."""
+    def note_refusal(self, asked: Asked, failure: Failure) -> None:
+        """The caller is told to try again: his next attempt is no repeat of a lost one."""
+        if failure.retry_helps and asked.request_hash is not None and asked.idempotency_hash is None:
+            self._refused.add(asked.key.id, asked.request_hash)
 
-        async def one(index: int) -> tuple[int, Completion | Failure]:
-            try:
-                return index, await self.create(prepared, id=id)
-            except Failure as failure:
-                return index, failure
+    async def kept_answers(self, generation_id: str, asked: Asked) -> Answers:
+        """The answers of a generation that this process is not at, as soon as it has ended."""
+        attempt = 0
+        while True:
+            generation = await self.ledger.find(generation_id)
+            if generation is None:
+                raise Failure(Code.ANSWER_GONE, f"Nothing is kept of {generation_id} any more.")
+            if generation.state is not State.RUNNING:
+                return self._answers(generation, asked)
+            await asyncio.sleep(LOOK_SECONDS[min(attempt, len(LOOK_SECONDS) - 1)])
+            attempt += 1
 
-        if count == 1:
-            yield await one(0)
-            return
-        tasks = [asyncio.create_task(one(index)) for index in range(count)]
-        taken: set[int] = set()
+    async def find(self, generation_id: str) -> Generation | None:
+        """What is kept of a generation."""
+        return await self.ledger.find(generation_id)
+
+    async def drain(self) -> None:
+        """Wait until everything that runs has ended."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    def _answers(self, generation: Generation, asked: Asked) -> Answers:
         try:
-            for next_done in asyncio.as_completed(tasks):
-                index, answer = await next_done
-                taken.add(index)
-                yield index, answer
-        finally:
-            for task in tasks:
-                task.cancel()
-            for left in await asyncio.gather(*tasks, return_exceptions=True):
-                if isinstance(left, tuple) and left[0] not in taken and isinstance(left[1], Completion):
-                    left[1].spool.close()
+            return answers_of(generation, self.store)
+        except Failure as failure:
+            if asked.idempotency_hash is None and failure.code in MAY_HAVE_SPENT:
+                raise broke_off() from failure
+            raise
 
-    async def live(self, prepared: Prepared, *, id: str) -> AsyncGenerator[LiveEvent, None]:  # noqa: A002
-        """An answer while it comes, and last the completion that it came to, without its pictures. Raises `Failure`."""
-        drained = Drained()
-        events = pass_on(self._answer(prepared), drained)
-        async with aclosing(events):
-            async for event in events:
-                yield event
-        yield _completion(prepared, id, drained, HeadSpool())
+    async def _open(self, asked: Asked) -> Attached:
+        while True:
+            prepared = prepare(
+                asked.request, asked.key, self.catalogue, self.answerers,
+                count=asked.count, streamed=asked.manner.streamed,
+            )  # fmt: skip
+            turns = None if asked.request.has_links else await self._turns(prepared)
+            asking = self._asking(asked, prepared)
+            begun = await self._begin(asked, prepared, asking)
+            match begun:
+                case Begun():
+                    return self._start(asked, prepared, asking, turns)
+                case Earlier():
+                    return await self._attach(asked, begun)
+                case KeyChanged(key):
+                    asked = replace(asked, key=key)
+                case Undecided():
+                    raise AssertionError
+                case _:
+                    assert_never(begun)
 
-    def _answer(self, prepared: Prepared) -> AsyncGenerator[Serving | Event, None]:
-        return answer_to(self._calls(prepared), prepared.route, self.answerers)
+    async def _turns(self, prepared: Prepared) -> tuple[Turn, ...]:
+        turns = await inline(prepared.request, self.images)
+        check_pictures(prepared.route.model, turns)
+        return turns
 
-    def _calls(self, prepared: Prepared) -> Iterator[ModelCall]:
-        request, route, streamed = prepared.request, prepared.route, prepared.streamed
-        yield _call_of(route.model, request, prepared.turns, streamed=streamed)
-        if route.replacement is None:
-            return
-        try:
-            self._check_callable(route.replacement, request, 1)
-            check_pictures(route.replacement, prepared.turns)
-        except Failure:
-            return
-        yield _call_of(route.replacement, request, prepared.turns, streamed=streamed)
+    def _asking(self, asked: Asked, prepared: Prepared) -> Asking:
+        has_drafts = any(model.images and model.images.drafts for model in prepared.models)
+        waits = asked.manner.waits or has_drafts or asked.count > 1
+        manner = replace(asked.manner, waits=waits, sandbox=prepared.sandbox)
+        return Asking(int(self.now()), asked.request.model, asked.request.image_config, asked.count, manner)
 
-    def _check_callable(self, model: Model, request: ChatRequest, count: int) -> None:
-        call = _call_of(model, request, (), streamed=False)
-        if request.max_cost is not None:
-            most = most_it_can_cost(model, request, call.image_config)
-            _check_affordable(model, None if most is None else most * count, request.max_cost)
-        self.answerers.check_ready(call)
-
-
-def _completion(prepared: Prepared, completion_id: str, drained: Drained, spool: Spool) -> Completion:
-    served_by = drained.served_by or prepared.route.model
-    sent = image_config_to_send(served_by, prepared.request.image_config)
-    return Completion(
-        id=completion_id,
-        created=prepared.created,
-        request=prepared.request,
-        served_by=served_by,
-        stood_in=served_by is not prepared.route.model,
-        sent=sent,
-        parts=tuple(drained.parts),
-        bill=bill_for(served_by, sent, drained),
-        finish=_finish_of(drained),
-        facts=drained.facts,
-        spool=spool,
-        tool_calls=tuple(drained.tool_calls),
-    )
-
-
-def _call_of(model: Model, request: ChatRequest, turns: tuple[Turn, ...], *, streamed: bool) -> ModelCall:
-    return ModelCall(
-        model=model,
-        turns=turns,
-        image_config=image_config_to_send(model, request.image_config),
-        sampling=request.sampling,
-        modalities=request.modalities,
-        streamed=streamed,
-        tools=request.tools,
-        tool_choice=request.tool_choice,
-        response_format=request.response_format,
-    )
-
-
-def _check_affordable(model: Model, most: Decimal | None, max_cost: Decimal) -> None:
-    if most is None:
-        raise Failure(
-            Code.NO_PRICE,
-            f"max_cost was given, but what {model.id} can cost is unknown: the catalogue has no price for it.",
-            param="max_cost",
+    async def _begin(
+        self, asked: Asked, prepared: Prepared, asking: Asking
+    ) -> Begun | Earlier | KeyChanged | Undecided:
+        opening = Opening(
+            generation_id=asked.id,
+            key=asked.key,
+            model=prepared.route.model.id,
+            holds=(prepared.hold,) * asked.count,
+            request=encode(asking).decode(),
+            sent=not asked.request.has_links,
+            request_hash=asked.request_hash,
+            idempotency_hash=asked.idempotency_hash,
+            tags=asked.tags,
         )
-    if most > max_cost:
-        raise Failure(
-            Code.MAX_COST_EXCEEDED,
-            f"max_cost is ${max_cost:f}, and this request to {model.id} can cost up to ${most:f}. Nothing was sent.",
-            param="max_cost",
-        )
+        if asked.is_retry and asked.request_hash is not None and asked.idempotency_hash is None:
+            begun = await self._begin_again(asked, opening)
+        else:
+            begun = await self.ledger.begin(opening)
+        self.passing("begun")
+        return begun
 
+    async def _begin_again(self, asked: Asked, opening: Opening) -> Begun | Earlier | KeyChanged | Undecided:
+        """Of a request that says that it is a repeat: the one whose line was lost, else the one that was refused,
+        else one that is still open, whose line must have been lost unnoticed."""
+        assert asked.request_hash is not None  # noqa: S101 - the caller has looked
+        if self._refused.has(asked.key.id, asked.request_hash):
+            begun = await self.ledger.begin(replace(opening, retry="lost"))
+            if isinstance(begun, Begun):
+                self._refused.take(asked.key.id, asked.request_hash)
+            return begun
+        until = self.now() + SIBLINGS_SECONDS
+        while isinstance(begun := await self.ledger.begin(replace(opening, retry="wait")), Undecided):
+            if self.now() >= until:
+                return await self.ledger.begin(replace(opening, retry="open"))
+            await asyncio.sleep(LOOK_SECONDS[1])
+        return begun
 
-def _finish_of(drained: Drained) -> Finished:
-    """Why it ended. Raises `provider_wrong` for an answer with nothing in it that calls itself a success."""
-    finish = drained.finish
-    if finish is None:
-        raise Failure(Code.PROVIDER_BROKE_OFF, "The provider's answer ended without saying why.")
-    if finish.reason is FinishReason.STOP and not drained.parts and not drained.tool_calls:
-        raise Failure(
-            Code.PROVIDER_WRONG,
-            f"The provider ended its answer ({finish.native}) with neither a picture nor words in it. "
-            "It may bill for the call.",
+    def _start(self, asked: Asked, prepared: Prepared, asking: Asking, turns: tuple[Turn, ...] | None) -> Attached:
+        calling = Calling(
+            id=asked.id,
+            prepared=prepared,
+            asking=asking,
+            answerers=self.sandbox if prepared.sandbox else self.answerers,
+            store=self.store,
+            new_id=self.new_id,
+            passing=self.passing,
+            deadline=asyncio.get_running_loop().time() + self.deadline_seconds,
+            deadline_seconds=self.deadline_seconds,
         )
-    return finish
+        journals = tuple(Journal(self.store) for _ in range(asked.count))
+        running = Running(asking, asked.request, turns, calling, self.images, self.ledger, journals)
+        running.attach()
+        self._running[asked.id] = running
+        task = asyncio.create_task(running.run(), name=asked.id)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return Attached(asked.id, asking, False, running, self, asked)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._running.pop(task.get_name(), None)
+
+    async def _attach(self, asked: Asked, earlier: Earlier) -> Attached:
+        running = self._running.get(earlier.generation_id)
+        if running is not None:
+            running.attach()
+            return Attached(running.id, running.asking, True, running, self, asked, earlier.claim)
+        generation = await self.ledger.find(earlier.generation_id)
+        if generation is None:
+            raise Failure(Code.ANSWER_GONE, f"Nothing is kept of {earlier.generation_id} any more.")
+        return Attached(generation.id, asking_of(generation), True, None, self, asked, earlier.claim)

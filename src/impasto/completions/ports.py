@@ -34,25 +34,6 @@ class ImageSource(Protocol):
     async def fetch(self, url: str, *, where: str) -> bytes: ...
 
 
-class Spool(Protocol):
-    """Bytes of one answer on their way: in memory up to a bound, then in a file without a name.
-
-    Closed by whoever opened it, once, when the answer was sent or given up.
-    """
-
-    def write(self, data: bytes) -> None: ...
-
-    def read(self, offset: int, count: int) -> bytes: ...
-
-    def close(self) -> None: ...
-
-
-class Spools(Protocol):
-    """Opens spools."""
-
-    def open(self) -> Spool: ...
-
-
 class Blob(Protocol):
     """Bytes of one picture on their way into the store, readable from the first one on; or one that is kept.
 

@@ -1,0 +1,190 @@
+"""One call, from its first byte to what it came to.
+
+Rule: whatever happens, there is a resolution: settled where the bill is known, void where the
+provider said that it refused or was never reached, and else of unknown outcome. What is good is
+kept before anybody hears of it.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+
+from impasto.completions.answer import Asking, Bill, Completion, CostStatus, Item, Picture, ServedBy
+from impasto.completions.call import answer_to
+from impasto.completions.intake import PictureIntake
+from impasto.completions.journal import Journal
+from impasto.completions.kept import Note, encode, kept_completion, note_name
+from impasto.completions.ports import Answerers, BlobStore
+from impasto.completions.prepare import Prepared, calls_of
+from impasto.completions.settle import bill_for
+from impasto.domain.chat import Turn
+from impasto.domain.errors import MAY_HAVE_SPENT, Code, Failure
+from impasto.domain.events import Finished, FinishReason
+from impasto.domain.ledger import Outcome, Resolution
+from impasto.domain.limits import image_config_to_send
+from impasto.domain.money import nano_of
+from impasto.domain.receipt import facts_of
+
+Passing = Callable[[str], None]
+"""Hears the name of each step of a request as it is passed: for those who want to see what happens if it ends there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What a call came to: a completion or a failure, and what is posted of it."""
+
+    call: int
+    resolution: Resolution
+    completion: Completion | None = None
+    failure: Failure | None = None
+
+
+@dataclass(slots=True)
+class Calling:
+    """Makes the calls of one generation, `id`. `deadline` is when they are given up, on the loop's clock."""
+
+    id: str
+    prepared: Prepared
+    asking: Asking
+    answerers: Answerers
+    store: BlobStore
+    new_id: Callable[[], str]
+    passing: Passing
+    deadline: float
+    deadline_seconds: float
+    _timeouts: set[asyncio.Timeout] = field(default_factory=set)
+    _given_up: bool = False
+
+    async def resolved(self, call: int, turns: tuple[Turn, ...], journal: Journal) -> Ended:
+        """Make the call with this number, taking what comes into `journal`. Raises no `Failure`."""
+        try:
+            await self._record(turns, journal)
+            finish = _finish_of(journal)
+            self.passing("answered")
+            completion = await self._kept(journal, finish)
+        except Failure as failure:
+            return Ended(call, self._resolution_of(call, journal, failure), failure=failure)
+        ended = Ended(call, self._settled(call, journal, completion.bill), completion)
+        if completion.results or self.asking.count > 1:
+            self.passing("kept")
+            with suppress(Failure):  # without it a crash before the posting would leave the outcome unknown, no more
+                await self.store.note(note_name(self.id, call), encode(_note_of(ended, completion)))
+            self.passing("noted")
+        return ended
+
+    def give_up(self) -> None:
+        """End the calls at once; what was spent is unknown then."""
+        self._given_up = True
+        now = asyncio.get_running_loop().time()
+        for timeout in self._timeouts:
+            timeout.reschedule(now)
+
+    async def _record(self, turns: tuple[Turn, ...], journal: Journal) -> None:
+        calls = calls_of(self.prepared, turns, self.answerers)
+        timeout = asyncio.timeout_at(self.deadline)
+        try:
+            async with timeout:
+                self._timeouts.add(timeout)
+                await journal.record(answer_to(calls, self.prepared.route, self.answerers))
+        except TimeoutError:
+            raise self._too_late() from None
+        finally:
+            self._timeouts.discard(timeout)
+
+    def _too_late(self) -> Failure:
+        if self._given_up:
+            return Failure(
+                Code.PROVIDER_BROKE_OFF,
+                "The caller left, and this gateway gives up such calls. The provider may bill for it all the same.",
+            )
+        return Failure(
+            Code.DEADLINE_EXCEEDED,
+            f"No whole answer within {self.deadline_seconds:g} seconds. The provider may bill for it all the same.",
+        )
+
+    async def _kept(self, journal: Journal, finish: Finished) -> Completion:
+        served_by = journal.served_by or self.prepared.route.model
+        sent = image_config_to_send(served_by, self.prepared.request.image_config)
+        items: list[Item] = [item.picture() if isinstance(item, PictureIntake) else item for item in journal.items]
+        completion = Completion(
+            id=self.id,
+            asking=self.asking,
+            served_by=ServedBy.of(served_by),
+            stood_in=served_by is not self.prepared.route.model,
+            sent=sent,
+            items=tuple(items),
+            bill=self._bill(journal),
+            finish=finish,
+            facts=journal.facts,
+        )
+        intakes = {id(item.blob): item for item in journal.items if isinstance(item, PictureIntake)}
+        kept = {
+            id(picture.blob): await self._keep(picture, intakes[id(picture.blob)]) for picture in completion.results
+        }
+        return replace(completion, items=tuple(_with_kept(items, kept)))
+
+    async def _keep(self, picture: Picture, intake: PictureIntake) -> Picture:
+        sha256 = await self.store.keep(picture.blob)
+        return replace(picture, id=f"img_{self.new_id()}", sha256=sha256, signature_sha256=await self._sign(intake))
+
+    async def _sign(self, intake: PictureIntake) -> str:
+        if not intake.signature:
+            return ""
+        blob = self.store.open()
+        try:
+            blob.write(intake.signature)
+            return await self.store.keep(blob)
+        finally:
+            blob.close()
+
+    def _bill(self, journal: Journal) -> Bill:
+        model = journal.served_by or self.prepared.route.model
+        sent = image_config_to_send(model, self.prepared.request.image_config)
+        bill = bill_for(model, sent, journal)
+        return replace(bill, cost=Decimal(0), status=CostStatus.EXACT) if self.prepared.sandbox else bill
+
+    def _resolution_of(self, call: int, journal: Journal, failure: Failure) -> Resolution:
+        """Of a call that failed. One whose answer came to its end has its bill, whatever it was worth."""
+        if failure.code not in MAY_HAVE_SPENT and not journal.marks:
+            return Resolution(call, Outcome.VOID)
+        if journal.finish is not None and journal.usage is not None:
+            return self._settled(call, journal, self._bill(journal))
+        return self._posted(call, journal, Outcome.UNKNOWN, self._bill(journal))
+
+    def _settled(self, call: int, journal: Journal, bill: Bill) -> Resolution:
+        if bill.cost is None and self.prepared.hold is not None:
+            # It has a price, and the provider did not say what it took: never silently nothing.
+            return self._posted(call, journal, Outcome.UNKNOWN, bill)
+        return self._posted(call, journal, Outcome.SETTLED, bill)
+
+    def _posted(self, call: int, journal: Journal, outcome: Outcome, bill: Bill) -> Resolution:
+        model = journal.served_by or self.prepared.route.model
+        price = None if self.prepared.sandbox else model.price
+        facts = facts_of(bill.usage, price, bill.status)
+        cost = nano_of(bill.cost) if bill.cost is not None and outcome is Outcome.SETTLED else None
+        return Resolution(call, outcome, cost, model.id, facts)
+
+
+def _note_of(ended: Ended, completion: Completion) -> Note:
+    return Note(ended.resolution, kept_completion(ended.call, completion))
+
+
+def _with_kept(items: list[Item], kept: dict[int, Picture]) -> Iterator[Item]:
+    for item in items:
+        yield kept.get(id(item.blob), item) if isinstance(item, Picture) else item
+
+
+def _finish_of(journal: Journal) -> Finished:
+    """Why it ended. Raises `provider_wrong` for an answer with nothing in it that calls itself a success."""
+    finish = journal.finish
+    if finish is None:
+        raise Failure(Code.PROVIDER_BROKE_OFF, "The provider's answer ended without saying why.")
+    if finish.reason is FinishReason.STOP and not journal.items:
+        raise Failure(
+            Code.PROVIDER_WRONG,
+            f"The provider ended its answer ({finish.native}) with neither a picture nor words in it. "
+            "It may bill for the call.",
+        )
+    return finish

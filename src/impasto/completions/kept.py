@@ -1,0 +1,279 @@
+"""An answer as it is kept, and back.
+
+Rule: what is kept holds no bytes of a picture: it names them by their hash. It says all that an
+answer says, so that the same answer can be given again after a restart, by another process, and
+when the catalogue has changed.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from impasto.completions.answer import Answers, Asking, Bill, Completion, Item, Picture, ServedBy, Words
+from impasto.completions.ports import BlobStore
+from impasto.domain.errors import Code, Failure
+from impasto.domain.events import Finished
+from impasto.domain.image import Dimensions, ImageConfig
+from impasto.domain.ledger import Closing, Ending, Generation, ImageRow, Outcome, Resolution, State
+from impasto.domain.tools import ToolCall
+
+LONGEST_IN_A_ROW = 4096
+"""Bytes of an answer that a row takes; a longer one is a blob."""
+
+
+class _Words(msgspec.Struct, frozen=True, tag="words"):
+    pieces: tuple[str, ...]
+
+
+class _Picture(msgspec.Struct, frozen=True, tag="picture"):
+    id: str
+    sha256: str
+    byte_count: int
+    media_type: str
+    dimensions: Dimensions | None
+    signature_sha256: str
+
+
+class _ToolCall(msgspec.Struct, frozen=True, tag="tool_call"):
+    call: ToolCall
+
+
+class KeptCompletion(msgspec.Struct, frozen=True):
+    """One completion without its bytes."""
+
+    call: int
+    served_by: ServedBy
+    stood_in: bool
+    sent: ImageConfig
+    items: tuple[_Words | _Picture | _ToolCall, ...]
+    bill: Bill
+    finish: Finished
+    facts: dict[str, Any]
+
+
+class KeptFailure(msgspec.Struct, frozen=True):
+    """Why a call has no completion."""
+
+    call: int
+    code: Code
+    message: str
+    param: str | None
+
+
+class KeptAnswers(msgspec.Struct, frozen=True):
+    """All that came of a generation."""
+
+    completions: tuple[KeptCompletion, ...] = ()
+    failures: tuple[KeptFailure, ...] = ()
+
+
+class Note(msgspec.Struct, frozen=True):
+    """What is noted of a call between its answer and its posting: enough to post it after a crash."""
+
+    resolution: Resolution
+    completion: KeptCompletion
+
+
+_answers = msgspec.json.Decoder(KeptAnswers)
+_asking = msgspec.json.Decoder(Asking)
+_note = msgspec.json.Decoder(Note)
+
+encode = msgspec.json.encode
+
+
+def kept_completion(call: int, completion: Completion) -> KeptCompletion:
+    """`completion`, whose pictures are in the store, as it is kept. Drafts are not: nobody was to see them."""
+    return KeptCompletion(
+        call=call,
+        served_by=completion.served_by,
+        stood_in=completion.stood_in,
+        sent=completion.sent,
+        items=tuple(_kept_item(item) for item in completion.shown_items),
+        bill=completion.bill,
+        finish=completion.finish,
+        facts=dict(completion.facts),
+    )
+
+
+def kept_failure(call: int, failure: Failure) -> KeptFailure:
+    return KeptFailure(call, failure.code, failure.message, failure.param)
+
+
+def state_of(answers: KeptAnswers, resolutions: Mapping[int, Outcome]) -> State:
+    """How a generation ended whose calls came to `resolutions`."""
+    if answers.completions:
+        return State.DONE
+    outcomes = set(resolutions.values())
+    if Outcome.UNKNOWN in outcomes:
+        return State.UNKNOWN
+    return State.FAILED if Outcome.SETTLED in outcomes else State.REFUSED
+
+
+def ending_of(answers: KeptAnswers, text: bytes, sha256: str | None, state: State) -> Ending:
+    """The end of a generation; `text` is `answers` encoded, which is the blob `sha256` where it is long."""
+    pictures = [
+        (completion.call, item)
+        for completion in answers.completions
+        for item in completion.items
+        if isinstance(item, _Picture)
+    ]
+    blobs = {item.sha256: item.byte_count for _, item in pictures}
+    # What a signature weighs is not known here and does not matter: the pictures do.
+    blobs |= {item.signature_sha256: 0 for _, item in pictures if item.signature_sha256}
+    if sha256:
+        blobs[sha256] = len(text)
+    images = tuple(_image_row(call, item) for call, item in pictures)
+    return Ending(state, None if sha256 else text.decode(), sha256, images, blobs)
+
+
+async def keep_long(text: bytes, store: BlobStore) -> str | None:
+    """The hash under which a long answer was kept; `None` for one that a row takes."""
+    if len(text) <= LONGEST_IN_A_ROW:
+        return None
+    blob = store.open()
+    try:
+        blob.write(text)
+        return await store.keep(blob)
+    finally:
+        blob.close()
+
+
+def asking_of(generation: Generation) -> Asking:
+    """How the request of a kept generation asked."""
+    return _asking.decode(generation.request)
+
+
+def answers_of(generation: Generation, store: BlobStore) -> Answers:
+    """The answers of a generation that has ended. Raises the failure that it ended with, and `answer_gone`."""
+    kept = _kept_answers(generation, store)
+    failures = {failure.call: _failure(failure) for failure in kept.failures}
+    if not kept.completions:
+        raise failures[min(failures)] if failures else broke_off()
+    asking = asking_of(generation)
+    completions: dict[int, Completion] = {}
+    try:
+        for completion in kept.completions:
+            completions[completion.call] = _completion(generation.id, asking, completion, store)
+    except BaseException:
+        for opened in completions.values():
+            opened.close()
+        raise
+    return Answers(generation.id, asking, completions, failures)
+
+
+def broke_off() -> Failure:
+    """What is said of a call whose outcome nobody knows."""
+    return Failure(
+        Code.PROVIDER_BROKE_OFF,
+        "This request was sent to the provider, and its answer was lost on the way. The provider may bill for it: its "
+        "cost is held as unknown. It is not sent again by itself.",
+    )
+
+
+def note_name(generation_id: str, call: int) -> str:
+    """Under what a call's note is kept."""
+    return f"{generation_id}.{call}"
+
+
+def closing_after_crash(generation: Generation, notes: Mapping[int, bytes]) -> tuple[Closing, KeptAnswers]:
+    """What a generation came to whose process died: posted where the answer is there, void where nothing was sent,
+    and else of unknown outcome. The ending is still to be added."""
+    resolutions: list[Resolution] = []
+    completions: list[KeptCompletion] = []
+    failures: list[KeptFailure] = []
+    for call in generation.calls:
+        if call.call in notes:
+            note = _note.decode(notes[call.call])
+            resolutions.append(note.resolution)
+            completions.append(note.completion)
+            continue
+        failures.append(kept_failure(call.call, broke_off() if generation.sent else _never_sent()))
+        if call.outcome is None:
+            outcome = Outcome.UNKNOWN if generation.sent else Outcome.VOID
+            resolutions.append(Resolution(call.call, outcome))
+        else:
+            resolutions.append(Resolution(call.call, call.outcome, call.cost_nano, call.model, call.facts))
+    return Closing(generation.id, tuple(resolutions)), KeptAnswers(tuple(completions), tuple(failures))
+
+
+def _never_sent() -> Failure:
+    return Failure(
+        Code.OVERLOADED,
+        "The gateway ended before it sent this request. Nothing was spent; try again.",
+        retry_helps=True,
+    )
+
+
+def _kept_answers(generation: Generation, store: BlobStore) -> KeptAnswers:
+    if generation.answer_sha256 is None:
+        return _answers.decode(generation.answer or b"{}")
+    blob = store.reader(generation.answer_sha256)
+    try:
+        return _answers.decode(blob.read(0, blob.byte_count))
+    finally:
+        blob.close()
+
+
+def _completion(generation_id: str, asking: Asking, kept: KeptCompletion, store: BlobStore) -> Completion:
+    items: list[Item] = []
+    try:
+        items.extend(_item(item, store) for item in kept.items)  # what was opened before one fails is in `items`
+    except BaseException:
+        for opened in items:
+            if isinstance(opened, Picture):
+                opened.blob.close()
+        raise
+    return Completion(
+        id=generation_id,
+        asking=asking,
+        served_by=kept.served_by,
+        stood_in=kept.stood_in,
+        sent=kept.sent,
+        items=tuple(items),
+        bill=kept.bill,
+        finish=kept.finish,
+        facts=kept.facts,
+    )
+
+
+def _kept_item(item: Item) -> _Words | _Picture | _ToolCall:
+    match item:
+        case Words(pieces):
+            return _Words(pieces)
+        case ToolCall():
+            return _ToolCall(item)
+        case Picture():
+            return _Picture(
+                item.id, item.sha256, item.byte_count, item.media_type, item.dimensions, item.signature_sha256
+            )
+
+
+def _item(item: _Words | _Picture | _ToolCall, store: BlobStore) -> Item:
+    match item:
+        case _Words(pieces=pieces):
+            return Words(pieces)
+        case _ToolCall(call=call):
+            return call
+        case _Picture():
+            return Picture(
+                store.reader(item.sha256), item.byte_count, item.media_type, item.dimensions, item.id, item.sha256,
+                item.signature_sha256,
+            )  # fmt: skip
+
+
+def _failure(kept: KeptFailure) -> Failure:
+    return Failure(kept.code, kept.message, param=kept.param)
+
+
+def _image_row(call: int, picture: _Picture) -> ImageRow:
+    dimensions = picture.dimensions
+    return ImageRow(
+        id=picture.id,
+        choice=call,
+        sha256=picture.sha256,
+        media_type=picture.media_type,
+        byte_count=picture.byte_count,
+        width=dimensions.width if dimensions else None,
+        height=dimensions.height if dimensions else None,
+    )

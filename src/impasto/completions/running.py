@@ -1,0 +1,188 @@
+"""One generation while it runs in this process: its calls, and those who wait for them.
+
+Rule: it goes on whoever leaves, and it ends in the ledger: only then does anybody hear that it is
+whole. Nobody who waits can stop it but by giving it up.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field
+
+from impasto.completions.answer import Answers, Asking
+from impasto.completions.call import Serving
+from impasto.completions.calling import Calling, Ended
+from impasto.completions.inline import inline
+from impasto.completions.journal import Journal
+from impasto.completions.kept import (
+    KeptAnswers,
+    broke_off,
+    encode,
+    ending_of,
+    keep_long,
+    kept_completion,
+    kept_failure,
+    note_name,
+    state_of,
+)
+from impasto.completions.ports import ImageSource, Ledger
+from impasto.domain.chat import ChatRequest, Turn
+from impasto.domain.errors import Code, Failure
+from impasto.domain.events import Event
+from impasto.domain.ledger import Closing, Ending, Outcome, Resolution, State
+from impasto.domain.limits import check_pictures
+
+
+@dataclass(slots=True)
+class Running:
+    """One generation. `turns` is `None` while its pictures have to be fetched first."""
+
+    asking: Asking
+    request: ChatRequest
+    turns: tuple[Turn, ...] | None
+    calling: Calling
+    images: ImageSource
+    ledger: Ledger
+    journals: tuple[Journal, ...]
+    _users: int = 0
+    _answers: asyncio.Future[Answers] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+    @property
+    def id(self) -> str:
+        return self.calling.id
+
+    async def run(self) -> None:
+        """Bring it to its end. What it came to is in `answers`."""
+        try:
+            answers = await self._come_to()
+        except Failure as failure:
+            self._fail(failure)
+        except Exception as error:
+            await self._close_broken()
+            self._fail(error)
+        except BaseException as error:  # this process ends; what it leaves is resolved by the next
+            self._fail(Failure(Code.OVERLOADED, "This gateway is shutting down."))
+            raise error from None
+        else:
+            self._answers.set_result(answers)
+            self._let_go()
+
+    async def answers(self) -> Answers:
+        """All answers, whole, settled and kept. Raises the failure where there is none."""
+        return await asyncio.shield(self._answers)
+
+    def follow(self) -> AsyncGenerator[Serving | Event, None]:
+        """The first answer as it comes."""
+        return self.journals[0].follow()
+
+    def attach(self) -> None:
+        """Somebody waits for it; `detach` when he has it or has left."""
+        self._users += 1
+
+    def detach(self) -> None:
+        self._users -= 1
+        self._let_go()
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for it."""
+        return self._users
+
+    def give_up(self) -> None:
+        """End it at once, whatever it has cost."""
+        self.calling.give_up()
+
+    async def _come_to(self) -> Answers:
+        try:
+            turns = self.turns if self.turns is not None else await self._fetch()
+        except Failure as failure:
+            return await self._refuse(failure)
+        ended = await self._call_all(turns)
+        return await self._close(ended)
+
+    async def _fetch(self) -> tuple[Turn, ...]:
+        """The turns with their pictures; then something may be sent."""
+        calling = self.calling
+        try:
+            async with asyncio.timeout_at(calling.deadline):
+                turns = await inline(self.request, self.images)
+        except TimeoutError:
+            raise Failure(
+                Code.DEADLINE_EXCEEDED,
+                f"The pictures of the request did not come within {calling.deadline_seconds:g} seconds. Nothing was "
+                "sent.",
+            ) from None
+        check_pictures(calling.prepared.route.model, turns)
+        calling.passing("inlined")
+        await self.ledger.mark_sent(self.id)
+        calling.passing("marked")
+        return turns
+
+    async def _refuse(self, failure: Failure) -> Answers:
+        void = [Ended(call, Resolution(call, Outcome.VOID), failure=failure) for call in range(len(self.journals))]
+        for journal in self.journals:
+            journal.end(failure)
+        return await self._close(void)
+
+    async def _call_all(self, turns: tuple[Turn, ...]) -> list[Ended]:
+        if len(self.journals) == 1:
+            return [await self.calling.resolved(0, turns, self.journals[0])]
+        each = [self._call_one(call, turns, journal) for call, journal in enumerate(self.journals)]
+        return list(await asyncio.gather(*each))
+
+    async def _call_one(self, call: int, turns: tuple[Turn, ...], journal: Journal) -> Ended:
+        """One of several: what it came to is posted at once, the others may take longer."""
+        ended = await self.calling.resolved(call, turns, journal)
+        await self.ledger.close(Closing(self.id, (ended.resolution,)))
+        return ended
+
+    async def _close(self, ended: list[Ended]) -> Answers:
+        kept = KeptAnswers(
+            tuple(kept_completion(each.call, each.completion) for each in ended if each.completion),
+            tuple(kept_failure(each.call, each.failure) for each in ended if each.failure),
+        )
+        state = state_of(kept, {each.call: each.resolution.outcome for each in ended})
+        ending = await self._ending(kept, state)
+        await self.ledger.close(Closing(self.id, tuple(each.resolution for each in ended), ending))
+        self.calling.passing("settled")
+        for completion in kept.completions:
+            if ending.images or self.asking.count > 1:
+                await self.calling.store.note(note_name(self.id, completion.call), None)
+        return self._answers_of(ended)
+
+    async def _ending(self, kept: KeptAnswers, state: State) -> Ending:
+        text = encode(kept)
+        try:
+            return ending_of(kept, text, await keep_long(text, self.calling.store), state)
+        except Failure as failure:  # what was spent is posted all the same
+            failures = KeptAnswers((), tuple(kept_failure(call, failure) for call in range(len(self.journals))))
+            return ending_of(failures, encode(failures), None, State.FAILED)
+
+    async def _close_broken(self) -> None:
+        calls = range(len(self.journals))
+        failures = KeptAnswers((), tuple(kept_failure(call, broke_off()) for call in calls))
+        unknown = tuple(Resolution(call, Outcome.UNKNOWN) for call in calls)
+        ending = ending_of(failures, encode(failures), None, State.UNKNOWN)
+        await self.ledger.close(Closing(self.id, unknown, ending))
+
+    def _answers_of(self, ended: list[Ended]) -> Answers:
+        completions = {each.call: each.completion for each in ended if each.completion}
+        failures = {each.call: each.failure for each in ended if each.failure}
+        for journal, each in zip(self.journals, ended, strict=True):
+            journal.end(each.failure)
+        if not completions:
+            raise failures[min(failures)]
+        return Answers(self.id, self.asking, completions, failures)
+
+    def _fail(self, error: Exception) -> None:
+        failure = error if isinstance(error, Failure) else Failure(Code.INTERNAL, "Something broke in this gateway.")
+        for journal in self.journals:
+            journal.end(failure)
+        if not self._answers.done():
+            self._answers.set_exception(error)
+            self._answers.exception()  # it may be that nobody waits any more
+        self._let_go()
+
+    def _let_go(self) -> None:
+        if self._answers.done() and not self._users:
+            for journal in self.journals:
+                journal.close()

@@ -1,0 +1,104 @@
+"""Looks after what is kept while a process runs: it joins the others, shows that it lives, brings
+to an end what dead ones left, and lets go of what is old.
+
+Rule: before a process takes work, all that its forerunners on this machine left is resolved. What
+goes wrong later is logged and tried again; it stops no request.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from impasto.domain.errors import Failure
+from impasto.domain.retention import Retention
+from impasto.storage import schema
+from impasto.storage.blobs import FileStore
+from impasto.storage.database import Database
+from impasto.storage.keys import ensure_operator
+from impasto.storage.ledger import SqlLedger
+from impasto.storage.processes import BEAT_SECONDS, Processes
+from impasto.storage.recovery import resolve
+from impasto.storage.retention import sweep
+from impasto.storage.secret import check_same_secret
+
+SWEEP_SECONDS = 600.0
+_log = logging.getLogger("impasto.storage")
+
+
+@dataclass(slots=True)
+class Caretaker:
+    """`prepare`d before the first request, `run` beside them, and closed by `leave` after the last."""
+
+    database: Database
+    store: FileStore
+    ledger: SqlLedger
+    processes: Processes
+    secret: bytes
+    retention: Retention
+    now: Callable[[], float]
+    monotonic: Callable[[], float]
+    is_well: bool = False
+    _swept: float | None = None
+
+    async def prepare(self) -> None:
+        """Raises `Failure` or `SecretError` where the gateway cannot work on this database."""
+        await schema.prepare(self.database)
+        await check_same_secret(self.database, self.secret)
+        await ensure_operator(self.database, self.now())
+        await self.processes.join()
+        await self.resolve_dead()
+        self.is_well = True
+
+    async def run(self) -> None:
+        """Look after everything until cancelled."""
+        while True:
+            await asyncio.sleep(BEAT_SECONDS)
+            try:
+                await self.processes.beat()
+                await self.resolve_dead()
+                await self._sweep_now_and_then()
+            except Failure as failure:
+                if self.is_well:
+                    _log.error("unwell", extra={"facts": {"why": failure.logged}})
+                self.is_well = False
+            else:
+                self.is_well = True
+
+    async def resolve_dead(self) -> None:
+        """Bring to an end what dead processes were at."""
+        for dead in await self.processes.dead():
+            left = await self.processes.left_running(dead)
+            for generation_id in left:
+                await resolve(generation_id, self.ledger, self.store)
+            await self.processes.bury(dead)
+            await asyncio.to_thread(self.store.drop_process, dead)
+            _log.warning("resolved", extra={"facts": {"process": dead, "generations": len(left)}})
+
+    async def leave(self) -> None:
+        """The last request is answered."""
+        await self.ledger.flush()
+        with suppress(Failure):
+            await self.processes.leave()
+        await asyncio.to_thread(self._close_store)
+        await self.database.close()
+
+    def _close_store(self) -> None:
+        with suppress(Failure):
+            self.store.drop_process(self.processes.id)
+        self.store.close()
+
+    async def _sweep_now_and_then(self) -> None:
+        at = self.monotonic()
+        if self._swept is not None and at - self._swept < SWEEP_SECONDS:
+            return
+        self._swept = at
+        max_age = self.retention.max_age_seconds
+        await sweep(
+            self.database,
+            self.store,
+            max_age_ms=None if max_age is None else max_age * 1000,
+            max_bytes=self.retention.max_bytes,
+            now_ms=int(self.now() * 1000),
+        )

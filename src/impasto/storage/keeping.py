@@ -1,0 +1,71 @@
+"""All that is kept, put together: the database, the store, the ledger, the keys, and who looks after them.
+
+Rule: made without touching anything; opened before the first request and closed after the last.
+"""
+
+import asyncio
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+from impasto.domain.keys import VirtualKey
+from impasto.domain.retention import Retention
+from impasto.domain.spending import BudgetState
+from impasto.storage.blobs import FileStore
+from impasto.storage.caretaker import Caretaker
+from impasto.storage.database import Database, database_at
+from impasto.storage.keys import SqlKeys
+from impasto.storage.ledger import SqlLedger
+from impasto.storage.processes import Processes
+from impasto.storage.secret import subkey
+from impasto.storage.usage import budget_state_of
+
+PROCESSES_FOLDER = "processes"
+
+
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """One process's hold on what its gateway keeps."""
+
+    database: Database
+    store: FileStore
+    ledger: SqlLedger
+    keys: SqlKeys
+    caretaker: Caretaker
+    secret: bytes = field(repr=False)
+
+    @classmethod
+    def at(
+        cls,
+        database_url: str,
+        store_folder: Path,
+        data: Path,
+        secret: bytes,
+        fixed_keys: Mapping[str, VirtualKey],
+        retention: Retention,
+    ) -> Self:
+        """What is kept in this database and this folder; `data` is this machine's own. Raises `DatabaseUrlError`."""
+        process = f"p-{os.urandom(8).hex()}"
+        database = database_at(database_url)
+        store = FileStore(store_folder, process)
+        ledger = SqlLedger(database, process, time.time)
+        keys = SqlKeys(database, subkey(secret, "keys"), fixed_keys, time.time)
+        processes = Processes(database, data / PROCESSES_FOLDER, process, time.time, time.monotonic)
+        caretaker = Caretaker(database, store, ledger, processes, secret, retention, time.time, time.monotonic)
+        return cls(database, store, ledger, keys, caretaker, secret)
+
+    async def open(self) -> "asyncio.Task[None]":
+        """Get ready for the first request; the task looks after everything until it is cancelled."""
+        await self.caretaker.prepare()
+        return asyncio.create_task(self.caretaker.run())
+
+    async def close(self) -> None:
+        """Nothing more is asked."""
+        await self.caretaker.leave()
+
+    async def budget_of(self, account_id: str) -> BudgetState | None:
+        """What is left to an account, or `None` where it has no budget."""
+        return await self.database.read(lambda connection: budget_state_of(connection, account_id, time.time()))

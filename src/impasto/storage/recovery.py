@@ -1,0 +1,34 @@
+"""What a dead process left half-way is brought to its end.
+
+Rule: posted where the answer is there, void where nothing was sent, and else of unknown outcome,
+held at what it can have cost at most. Doing it twice, or in two processes at once, changes nothing.
+"""
+
+from impasto.completions.kept import closing_after_crash, encode, ending_of, keep_long, note_name, state_of
+from impasto.domain.ledger import Closing, Generation
+from impasto.storage.blobs import FileStore
+from impasto.storage.ledger import SqlLedger
+
+
+async def resolve(generation_id: str, ledger: SqlLedger, store: FileStore) -> None:
+    """Resolve one generation whose process is dead."""
+    generation = await ledger.find(generation_id)
+    if generation is None:
+        return
+    notes = await _notes_of(generation, store)
+    closing, answers = closing_after_crash(generation, notes)
+    text = encode(answers)
+    state = state_of(answers, {each.call: each.outcome for each in closing.resolutions})
+    ending = ending_of(answers, text, await keep_long(text, store), state)
+    await ledger.close(Closing(generation.id, closing.resolutions, ending))
+    for call in notes:
+        await store.note(note_name(generation.id, call), None)
+
+
+async def _notes_of(generation: Generation, store: FileStore) -> dict[int, bytes]:
+    notes: dict[int, bytes] = {}
+    for call in generation.calls:
+        note = await store.noted(note_name(generation.id, call.call))
+        if note is not None:
+            notes[call.call] = note
+    return notes
