@@ -33,8 +33,10 @@ FORMATS = ("json", "csv")
 DEFAULT_GROUP = "day"
 Form = Literal["json", "csv"]
 
-_AMOUNTS = {"cost": "spent_nano", "unknown": "unknown_nano", "held": "held_nano"}
-_COUNTS = ("requests", "pictures", "calls", "unknown_calls", "overruns", "unpriced")
+AMOUNTS = {"cost": "spent_nano", "unknown": "unknown_nano", "held": "held_nano"}
+"""The sums of money of an answer, and which of a `Spending` each is."""
+COUNTS = ("requests", "pictures", "calls", "unknown_calls", "overruns", "unpriced")
+
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
@@ -97,7 +99,7 @@ def usage_body(question: Question, groups: Sequence[Group]) -> dict[str, object]
 def csv_text(question: Question, groups: Sequence[Group]) -> str:
     """The answer as a table, without a total, so that a sum over its rows is right."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, [*columns_of(question.by), *_COUNTS, *_AMOUNTS, *TOKEN_KINDS])
+    writer = csv.DictWriter(text, [*columns_of(question.by), *COUNTS, *AMOUNTS, *TOKEN_KINDS])
     writer.writeheader()
     writer.writerows(map(_flat, groups))
     return text.getvalue()
@@ -109,7 +111,7 @@ def _place(place: Mapping[str, str]) -> dict[str, object]:
 
 def _numbers(spending: Spending) -> dict[str, object]:
     return {
-        **{name: getattr(spending, name) for name in _COUNTS},
+        **{name: getattr(spending, name) for name in COUNTS},
         **{name: json_number(amount) for name, amount in _amounts(spending)},
         "tokens": {kind.removesuffix("_tokens"): spending.tokens.get(kind, 0) for kind in TOKEN_KINDS},
     }
@@ -119,14 +121,14 @@ def _flat(group: Group) -> dict[str, object]:
     spending = group.spending
     return {
         **{name: _cell(value) for name, value in group.place.items()},
-        **{name: getattr(spending, name) for name in _COUNTS},
+        **{name: getattr(spending, name) for name in COUNTS},
         **{name: decimal_text(amount) for name, amount in _amounts(spending)},
         **{kind: spending.tokens.get(kind, 0) for kind in TOKEN_KINDS},
     }
 
 
 def _amounts(spending: Spending) -> list[tuple[str, Decimal]]:
-    return [(name, dollars_of(getattr(spending, of))) for name, of in _AMOUNTS.items()]
+    return [(name, dollars_of(getattr(spending, of))) for name, of in AMOUNTS.items()]
 
 
 def _cell(text: str) -> str:
