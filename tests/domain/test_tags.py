@@ -21,6 +21,8 @@ def test_ordinary_tags_are_taken(tags: dict[str, str]) -> None:
         ({"Client": "x"}, 'tags: "Client" is no name of a tag', "tags"),
         ({"": "x"}, "is no name of a tag", "tags"),
         ({"n" * 65: "x"}, "is no name of a tag", "tags"),
+        ({"eden:a": "x"}, 'tags: "eden:a" begins with eden:, which is reserved. Name the tag otherwise.', "tags"),
+        ({"impasto:a": "x"}, "begins with impasto:, which is reserved", "tags"),
         ({"client": ""}, 'tags.client: "" is no value of a tag', "tags.client"),
         ({"client": "two words"}, "is no value of a tag", "tags.client"),
         ({"client": "v" * 129}, "is no value of a tag", "tags.client"),

@@ -4,7 +4,6 @@ Rule: the body's tags stand for all, else the header's, else the key's own; a ta
 kept as it is said is refused by name.
 """
 
-import re
 from collections.abc import Iterable, Mapping
 
 import msgspec
@@ -13,13 +12,10 @@ from starlette.datastructures import Headers
 
 from impasto.api.json_errors import not_json
 from impasto.domain.errors import Code, Failure
+from impasto.domain.tags import check_tags
 
-MAX_TAGS = 10
 HEADERS = ("x-impasto-tags", "x-edenai-tags")
-RESERVED_PREFIXES = ("eden:", "impasto:")
 
-_NAME = re.compile(r"[a-z0-9\-_.:/]{1,64}")
-_VALUE = re.compile(r"[A-Za-z0-9\-_.:/]{1,128}")
 _SHOWN = 80
 _tags = msgspec.json.Decoder(dict[str, Raw] | None)
 _value = msgspec.json.Decoder(str)
@@ -35,19 +31,16 @@ def parse_tags(body_value: Raw, headers: Headers, default: Mapping[str, str]) ->
         said = _from_headers(headers)
     if said is None:
         return dict(default)
-    return check_tags(said)
+    return _checked(said)
 
 
-def check_tags(said: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """`said` as tags. Raises 400 naming the first that cannot be one."""
+def _checked(said: Iterable[tuple[str, str]]) -> dict[str, str]:
     tags: dict[str, str] = {}
     for name, value in said:
-        _check(name, value)
         if name in tags:
-            raise _refused(f'The tag "{name}" is given twice. Give each name once.')
+            raise _refused(f'tags: "{name[:_SHOWN]}" is given twice. Give each name once.')
         tags[name] = value
-    if len(tags) > MAX_TAGS:
-        raise _refused(f"tags holds {len(tags)} tags. A request takes at most {MAX_TAGS}.")
+    check_tags(tags, "tags")
     return tags
 
 
@@ -84,20 +77,6 @@ def _split(item: str) -> tuple[str, str]:
             "client=acme,env=prod."
         )
     return name.strip(), value.strip()
-
-
-def _check(name: str, value: str) -> None:
-    if not _NAME.fullmatch(name):
-        raise _refused(
-            f'"{name[:_SHOWN]}" is no name for a tag. It takes 1 to 64 lower-case letters, digits and - _ . : /.'
-        )
-    for prefix in RESERVED_PREFIXES:
-        if name.startswith(prefix):
-            raise _refused(f'The tag "{name}" begins with {prefix}, which is reserved. Name it otherwise.')
-    if not _VALUE.fullmatch(value):
-        raise _refused(
-            f'"{value[:_SHOWN]}" is no value for the tag "{name}". It takes 1 to 128 letters, digits and - _ . : /.'
-        )
 
 
 def _refused(message: str) -> Failure:

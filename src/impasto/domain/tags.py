@@ -11,6 +11,7 @@ from impasto.domain.errors import Code, Failure
 MAX_TAGS = 10
 MAX_NAME_CHARACTERS = 64
 MAX_VALUE_CHARACTERS = 128
+RESERVED_PREFIXES = ("eden:", "impasto:")
 
 _NAME = re.compile(rf"[a-z0-9_.:/-]{{1,{MAX_NAME_CHARACTERS}}}")
 _VALUE = re.compile(rf"[A-Za-z0-9_.:/-]{{1,{MAX_VALUE_CHARACTERS}}}")
@@ -26,6 +27,12 @@ def check_tags(tags: Mapping[str, str], where: str) -> None:
                 Code.INVALID_VALUE,
                 f'{where}: "{name[:80]}" is no name of a tag. It takes 1 to {MAX_NAME_CHARACTERS} of a-z, 0-9 and '
                 "-_.:/.",
+                param=where,
+            )
+        if name.startswith(RESERVED_PREFIXES):
+            raise Failure(
+                Code.INVALID_VALUE,
+                f'{where}: "{name}" begins with {name.partition(":")[0]}:, which is reserved. Name the tag otherwise.',
                 param=where,
             )
         if not _VALUE.fullmatch(value):
