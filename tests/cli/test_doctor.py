@@ -1,14 +1,19 @@
 """`impasto doctor`: finds what people get wrong, and says how to mend each."""
 
+import asyncio
 import json
 import socket
 from pathlib import Path
 
 import pytest
+from sqlalchemy import insert
 
 from impasto.cli.doctor import examine
+from impasto.storage.database import database_at
+from impasto.storage.tables import balances
 from tests.cli.conftest import Impasto
 from tests.cli.test_gateway import server_that_says
+from tests.fakes.books import open_books
 
 KEY = "a_key_of_more_than_twenty_characters"
 
@@ -114,3 +119,26 @@ def test_findings_are_json(impasto: Impasto) -> None:
     assert result.exit_code == 1
     findings = json.loads(result.stdout)
     assert [finding["state"] for finding in findings] == ["good", "bad"]
+
+
+def test_books_are_checked_where_there_are_any(database_url: str, folder: Path) -> None:
+    assert "books" not in found("good")
+    assert "The books are balanced (0 entries)." in found("good", IMPASTO_DATABASE_URL=database_url)
+    asyncio.run(_forge(database_url))
+    assert "The books do not balance. Balances differ from what their entries add up to: 1, the first of them" in found(
+        "bad", IMPASTO_DATABASE_URL=database_url
+    )
+
+
+def test_books_that_cannot_be_read_are_bad(folder: Path) -> None:
+    (folder / "books").write_text("no database, but long enough to be looked at as one" * 40)
+    bad = found("bad", IMPASTO_DATABASE_URL=f"sqlite:///{folder}/books")
+    assert "cannot be read (DatabaseError: file is not a database). Check IMPASTO_DATABASE_URL" in bad
+
+
+async def _forge(url: str) -> None:
+    database = database_at(url)
+    await database.write(lambda connection: open_books(connection, {"key-1": "acc-1"}))
+    forged = insert(balances).values(account_id="acc-1", period="all", held=1, unknown=0, spent=0)
+    await database.write(lambda connection: connection.execute(forged))
+    await database.close()

@@ -20,6 +20,7 @@ import click
 
 from impasto.app import access_of, build, first_key_of, load_operators_catalogue
 from impasto.catalogue.catalogue import Catalogue
+from impasto.cli.books import read_books
 from impasto.cli.gateway import RemoteGateway
 from impasto.cli.listening import address_of, listen_on
 from impasto.cli.models import is_retired
@@ -27,6 +28,7 @@ from impasto.cli.options import config_option, json_option
 from impasto.cli.serve import SAFE_KEY_LENGTH, check_key
 from impasto.config import ConfigError, Settings, load_settings
 from impasto.engines.painter import is_installed
+from impasto.storage.books import check_books, count_entries
 from impasto.storage.keys import FIRST_KEY_FILE
 
 NEEDED_SPACE_BYTES = 1 << 30
@@ -72,6 +74,7 @@ def examine(config: str | None = None, environment: Mapping[str, str] | None = N
         yield Finding("note", f".env in this folder sets {', '.join(sorted(settings.dotenv_names))}.")
     yield from _libraries(settings)
     yield _data_folder(settings)
+    yield from _books(settings)
     yield _space()
     yield from _files()
     yield from _key(settings)
@@ -108,6 +111,25 @@ def _data_folder(settings: Settings) -> Finding:
     if not existing.is_dir() or not os.access(existing, os.W_OK):
         return Finding("bad", f"{data} cannot be written. Set IMPASTO_DATA to a folder that this user may write.")
     return Finding("good", f"The data folder {data} can be written.")
+
+
+def _books(settings: Settings) -> Iterator[Finding]:
+    if settings.database_url.startswith("postgres") and find_spec("asyncpg") is None:
+        return
+    try:
+        read = read_books(
+            settings.database_url, lambda connection: (check_books(connection), count_entries(connection))
+        )
+    except click.ClickException as error:
+        yield Finding("bad", f"{error.message} Check IMPASTO_DATABASE_URL, and that the database runs.")
+        return
+    if read is None:
+        return
+    broken, count = read
+    for sentence in broken:
+        yield Finding("bad", f"The books do not balance. {sentence} Keep a copy of the database, and report this.")
+    if not broken:
+        yield Finding("good", f"The books are balanced ({count} {'entry' if count == 1 else 'entries'}).")
 
 
 def _space() -> Finding:
