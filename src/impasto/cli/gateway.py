@@ -52,10 +52,17 @@ class RemoteGateway:
 
     def ask(self, path: str, body: Mapping[str, object], *, timeout_seconds: float) -> dict[str, Any]:
         """POST `body` and return the answer. Raises `click.ClickException` with the gateway's own sentence."""
+        return self.call("POST", path, body, timeout_seconds=timeout_seconds)
+
+    def call(
+        self, method: str, path: str, body: Mapping[str, object] | None = None, *, timeout_seconds: float = 30
+    ) -> dict[str, Any]:
+        """What `method` at `path` answers. Raises `click.ClickException` with the gateway's own sentence."""
         request = urllib.request.Request(  # noqa: S310 - the operator's own address
             self.url + path,
-            data=json.dumps(body).encode(),
+            data=None if body is None else json.dumps(body).encode(),
             headers={"Content-Type": "application/json", "Authorization": f"Bearer {self.key}"},
+            method=method,
         )
         return self._open(request, timeout_seconds)
 

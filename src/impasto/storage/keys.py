@@ -24,6 +24,7 @@ from impasto.domain.keys import (
 )
 from impasto.storage.database import Database
 from impasto.storage.private_file import keep_private, read_private
+from impasto.storage.secret import subkey
 from impasto.storage.tables import accounts, keys
 
 FIRST_KEY_FILE = "first-key"
@@ -104,6 +105,11 @@ class SqlKeys:
                 del self._remembered[next(iter(self._remembered))]
             self._remembered[hashed] = (at, key)
         return key
+
+
+def hashing_key_of(secret: bytes) -> bytes:
+    """What a gateway with this secret hashes keys with."""
+    return subkey(secret, "keys")
 
 
 def key_hash(hashing_key: bytes, secret: str) -> bytes:
