@@ -27,6 +27,8 @@ def dollars_of(nano: int) -> Decimal:
 
 
 def _whole(dollars: Decimal, rounding: str) -> int:
-    if not dollars.is_finite() or not 0 <= dollars * NANO <= MAX_NANO:
+    if not dollars.is_finite() or not 0 <= dollars <= MAX_NANO // 10**9:
         raise ValueError(f"{dollars} is no sum of money from 0 to {MAX_NANO // 10**9}")
-    return int((dollars * NANO).to_integral_value(rounding))
+    sign, digits, exponent = dollars.as_tuple()
+    nano = Decimal((sign, digits, int(exponent) + 9))  # exact; a product would be rounded to 28 digits, and not up
+    return int(nano.to_integral_value(rounding))

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError, StatementError
 
 from impasto.domain.errors import Failure
 from impasto.storage.database import Database
@@ -74,7 +74,7 @@ class GroupCommit:
             try:
                 results += await self._transaction([command], redone=True)
             except Exception as error:
-                results.append(error)
+                results.append(_own_fault_of(error) or error)
         return results
 
     async def _transaction(self, commands: Sequence[object], *, redone: bool) -> Sequence[object]:
@@ -83,11 +83,18 @@ class GroupCommit:
 
 def _may_work_again(error: Exception) -> bool:
     """A broken connection may be replaced, a conflict may have passed, and a bad command may be alone at fault."""
-    cause = error.__cause__ if isinstance(error, Failure) else error
+    if not isinstance(error, Failure) or _own_fault_of(error):
+        return True
+    cause = error.__cause__
     if not isinstance(cause, DBAPIError):
-        return not isinstance(error, Failure)
-    state = getattr(cause.orig, "sqlstate", None)
-    return cause.connection_invalidated or state in _DEADLOCK_OR_CONFLICT or type(cause).__name__ in _OWN_FAULTS
+        return False
+    return cause.connection_invalidated or getattr(cause.orig, "sqlstate", None) in _DEADLOCK_OR_CONFLICT
 
 
-_OWN_FAULTS = frozenset({"IntegrityError", "DataError", "ProgrammingError"})
+def _own_fault_of(error: Exception) -> StatementError | None:
+    """What the database would refuse from this command at any time: to call it unavailable would be to try for ever."""
+    cause = error.__cause__ if isinstance(error, Failure) else None
+    if not isinstance(cause, StatementError):
+        return None
+    is_driver = isinstance(cause, DBAPIError)
+    return cause if not is_driver or isinstance(cause, IntegrityError | DataError | ProgrammingError) else None

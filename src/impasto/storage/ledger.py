@@ -71,8 +71,6 @@ class SqlLedger:
     async def flush(self) -> None:
         """Wait until everything that waits is written."""
         await self._commits.flush()
-        while self._taking_back:
-            await asyncio.wait(self._taking_back)
 
     def _take_back(self, opening: Opening, begun: asyncio.Future[object]) -> None:
         task = asyncio.create_task(self._taken_back(opening, begun))

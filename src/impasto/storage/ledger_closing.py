@@ -7,7 +7,7 @@ what comes after that changes nothing.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import cast
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, or_, select, update
 
 from impasto.domain.ledger import Closing, Ending, Opening, Outcome, Resolution, State
 from impasto.storage.ledger_commands import INSERT_INTO, Insert
@@ -26,7 +26,7 @@ _INSERT_ENTRIES = insert(entries)
 _END = (
     update(generations)
     .where(generations.c.id == bindparam("b_id"))
-    .where(generations.c.state.in_([State.RUNNING, State.UNKNOWN]))
+    .where(or_(generations.c.state == State.RUNNING, generations.c.state == State.UNKNOWN))
     .values(
         state=bindparam("b_state"),
         answer=bindparam("b_answer"),

@@ -84,7 +84,7 @@ generations = Table(
     Column("answer_sha256", String(64)),
     Column("created_ms", BigInteger, nullable=False),
     Column("ended_ms", BigInteger),
-    Index("generations_running", "owner", sqlite_where=text("state = 'running'"),
+    Index("generations_running", "key_id", sqlite_where=text("state = 'running'"),
           postgresql_where=text("state = 'running'")),
     Index("generations_by_request", "key_id", "request_hash", sqlite_where=text("request_hash IS NOT NULL"),
           postgresql_where=text("request_hash IS NOT NULL")),

@@ -142,7 +142,7 @@ def upgrade() -> None:
     op.create_index(
         "generations_running",
         "generations",
-        ["owner"],
+        ["key_id"],
         unique=False,
         sqlite_where=sa.text("state = 'running'"),
         postgresql_where=sa.text("state = 'running'"),
