@@ -72,12 +72,17 @@ class SqlLedger:
         """Wait until everything that waits is written."""
         await self._commits.flush()
 
+    async def taken_back(self) -> None:
+        """Wait until what nobody heard of is taken back: while the database is away, that is long."""
+        while self._taking_back:
+            await asyncio.wait(self._taking_back)
+
     def _take_back(self, opening: Opening, begun: asyncio.Future[object]) -> None:
-        task = asyncio.create_task(self._taken_back(opening, begun))
+        task = asyncio.create_task(self._take_back_when_done(opening, begun))
         self._taking_back.add(task)
         task.add_done_callback(self._taking_back.discard)
 
-    async def _taken_back(self, opening: Opening, begun: asyncio.Future[object]) -> None:
+    async def _take_back_when_done(self, opening: Opening, begun: asyncio.Future[object]) -> None:
         await asyncio.wait({begun})
         attached = self._claims.of(opening)
         self._claims.forget(opening)

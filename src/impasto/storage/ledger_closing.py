@@ -148,7 +148,7 @@ def _keep_rows(connection: Connection, ended: Sequence[tuple[str, Ending]], now_
     with_images = [generation_id for generation_id, ending in ended if ending.images]
     if not with_images:
         return
-    keys = dict(connection.execute(_KEYS_OF, {"ids": with_images}).tuples().all())
+    keys = dict(connection.execute(_KEYS_OF, {"ids": with_images}).all())
     connection.execute(
         _KEEP_IMAGES[connection.dialect.name],
         [

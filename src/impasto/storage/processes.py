@@ -120,7 +120,7 @@ class Processes:
 
 def _beats(connection: Connection) -> dict[str, int]:
     """The beats of all. Who was buried alive, and died before the next beat, has none and is watched all the same."""
-    return dict.fromkeys(connection.scalars(_OWNERS), -1) | dict(connection.execute(_ALL).tuples().all())
+    return dict.fromkeys(connection.scalars(_OWNERS), -1) | dict(connection.execute(_ALL).all())
 
 
 def _is_locked(path: Path) -> bool | None:
