@@ -4,8 +4,8 @@ import asyncio
 import json
 import struct
 from base64 import b64encode
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -33,6 +33,8 @@ from tests.fakes.ledger import MemoryLedger
 KEY = "key-that-may-generate"
 READERS_KEY = "key-that-may-only-read"
 IMAGES_KEY = "key-with-a-shape-of-its-own"
+MANAGERS_KEY = "key-that-may-also-manage"
+SANDBOX_KEY = "key-that-no-provider-is-asked-for"
 MAX_BODY_BYTES = 1 << 20
 
 MAKER = Provider("maker", "Maker", "wire", "https://maker.test", "MAKER_BASE_URL", ("MAKER_KEY",), "x-key")
@@ -91,11 +93,13 @@ class Answer:
 
 @dataclass(slots=True)
 class Surface:
-    """The gateway's HTTP surface. `answerers` and `images` are the world behind it."""
+    """The gateway's HTTP surface. `answerers` and `images` are the world behind it, `ledger` and `store` its books."""
 
     app: Access
     answerers: FakeAnswerers
     images: FakeImages
+    ledger: MemoryLedger = field(default_factory=MemoryLedger)
+    store: MemoryStore = field(default_factory=MemoryStore)
 
     async def ask(
         self,
@@ -105,10 +109,11 @@ class Surface:
         headers: Sequence[tuple[str, str]] = (),
         key: str | None = KEY,
         *,
-        leaves: bool = False,
+        leaves: bool | asyncio.Event = False,
         query: str = "",
     ) -> Answer:
-        """One request; a body in pieces comes without a length. With `leaves`, the caller hangs up after it."""
+        """One request; a body in pieces comes without a length. With `leaves`, the caller hangs up after it; with an
+        event, once that is set."""
         sent = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
         if key is not None:
             sent.append((b"authorization", f"Bearer {key}".encode()))
@@ -128,8 +133,9 @@ class Surface:
         answer = Answer()
 
         async def receive() -> Message:
-            if not messages and not leaves:
-                await asyncio.Event().wait()  # the caller stays on the line until the answer is here
+            if not messages and leaves is not True:
+                # Without an event the caller stays on the line until the answer is here.
+                await (leaves or asyncio.Event()).wait()
             return messages.pop(0) if messages else {"type": "http.disconnect"}
 
         async def send(message: Message) -> None:
@@ -145,9 +151,17 @@ class Surface:
         await self.app(scope, receive, send)
         return answer
 
-    async def complete(self, key: str | None = KEY, path: str = "/v3/chat/completions", **fields: object) -> Answer:
+    async def complete(
+        self,
+        key: str | None = KEY,
+        path: str = "/v3/chat/completions",
+        headers: Mapping[str, str] | None = None,
+        leaves: bool | asyncio.Event = False,
+        **fields: object,
+    ) -> Answer:
         """Ask for a chat completion."""
-        return await self.ask("POST", path, json.dumps(request_body(**fields)).encode(), key=key)
+        body = json.dumps(request_body(**fields)).encode()
+        return await self.ask("POST", path, body, tuple((headers or {}).items()), key, leaves=leaves)
 
 
 def request_body(**fields: object) -> dict[str, object]:
@@ -163,15 +177,17 @@ def gateway_of(
     *,
     ready: bool = True,
     ledger: MemoryLedger | None = None,
+    store: MemoryStore | None = None,
 ) -> Gateway:
     ids = (f"{number:032x}" for number in range(1, 1000))
     image_ids = (f"{number:032x}" for number in range(1, 1000))
     keys = {
-        KEY: VirtualKey("generator", frozenset({"generate"})),
-        READERS_KEY: VirtualKey("reader", frozenset({"read"})),
-        IMAGES_KEY: VirtualKey("openrouter's", frozenset({"generate"}), image_output="images"),
+        KEY: VirtualKey("generator", frozenset({"generate"}), id="key-1"),
+        READERS_KEY: VirtualKey("reader", frozenset({"read"}), id="key-2"),
+        IMAGES_KEY: VirtualKey("openrouter's", frozenset({"generate"}), id="key-3", image_output="images"),
+        MANAGERS_KEY: VirtualKey("manager", frozenset({"generate", "manage"}), id="key-4"),
+        SANDBOX_KEY: VirtualKey("rehearsal", frozenset({"generate"}), id="key-5", sandbox=True),
     }
-    store = MemoryStore()
 
     async def no_image(image_id: str) -> None:
         return None
@@ -185,7 +201,7 @@ def gateway_of(
             answerers=answerers,
             sandbox=answerers,
             images=images,
-            store=store,
+            store=store or MemoryStore(),
             ledger=ledger or MemoryLedger(),
             now=lambda: 1_769_000_000.5,
             new_id=lambda: next(image_ids),
@@ -207,7 +223,11 @@ def gateway_of(
     )
 
 
-def surface(script: Script = tuple(WHOLE_ANSWER), cors_origins: tuple[str, ...] = ()) -> Surface:
-    """A surface whose every model answers with `script`."""
-    answerers, images = FakeAnswerers(script), FakeImages()
-    return Surface(asgi_app(gateway_of(answerers, images, cors_origins)), answerers, images)
+def surface(script: Script = tuple(WHOLE_ANSWER), cors_origins: tuple[str, ...] = (), **changes: Any) -> Surface:
+    """A surface whose every model answers with `script`; `changes` are those of its `Gateway`, or of its completions
+    where they are named `deadline_seconds` or `catalogue`."""
+    answerers, images, ledger, store = FakeAnswerers(script), FakeImages(), MemoryLedger(), MemoryStore()
+    gateway = gateway_of(answerers, images, cors_origins, ledger=ledger, store=store)
+    inner = {name: changes.pop(name) for name in ("deadline_seconds", "catalogue", "sandbox") if name in changes}
+    gateway = replace(gateway, completions=replace(gateway.completions, **inner), **changes)
+    return Surface(asgi_app(gateway), answerers, images, ledger, store)

@@ -1,82 +1,90 @@
+"""From a request to an answer: what is refused beforehand, who answers, and what counts as one."""
+
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from impasto.completions.answer import Completion, CostStatus, Picture
-from impasto.completions.create import Completions
-from impasto.domain.chat import ChatRequest, ImageLink, Message, ModelCall, TextPart
+from impasto.completions.answer import CostStatus
+from impasto.domain.chat import ChatRequest, ImageLink
 from impasto.domain.errors import Code, Failure
 from impasto.domain.events import Event, Finished, FinishReason, ImageStarted, Report, Text, UsageSeen
 from impasto.domain.image import Dimensions, ImageConfig
+from impasto.domain.ledger import KeyChanged, Outcome, State
 from impasto.domain.model import ImageLimits, Model
 from impasto.domain.usage import Usage
+from tests.completions.house import COST_NANO, KEY, NEW, OLD, PAINTED, RED, SANDBOX_KEY, STOP, URL, WITH_LINK, House
 from tests.fakes.answerers import FakeAnswerers
+from tests.fakes.blobs import MemoryStore
 from tests.fakes.images import FakeImages
-from tests.fakes.models import a_catalogue, a_model, a_price, a_request, retiring
-from tests.fakes.pictures import picture_events, png
-from tests.fakes.spools import MemorySpools
+from tests.fakes.models import a_model, a_price, a_request, retiring
+from tests.fakes.pictures import picture_events
 
-RED = png(3, 2)
-STOP = Finished(FinishReason.STOP, "STOP")
-PAINTED: list[Event] = [*picture_events(RED), UsageSeen(Usage(10, 0, 96, 1120, 179)), STOP]
 GONE = Failure(Code.MODEL_RETIRED, "Google does not know this model.", logged="Google answered 404")
-URL = "https://example.com/a.png"
-WITH_LINK = (Message("user", (TextPart("like this"), ImageLink(URL, "messages[0].content[1].image_url.url"))),)
-
-NEW = a_model("new")
-OLD = a_model("old", lifecycle=retiring(NEW.id))
-
-
-@dataclass
-class House:
-    """Everything that stands around a request."""
-
-    answerers: FakeAnswerers = field(default_factory=lambda: FakeAnswerers(PAINTED))
-    images: FakeImages = field(default_factory=FakeImages)
-    spools: MemorySpools = field(default_factory=MemorySpools)
-    models: tuple[Model, ...] = (OLD, NEW, a_model())
-    deadline_seconds: float = 5
-
-    async def create(self, request: ChatRequest) -> Completion:
-        completions = Completions(
-            catalogue=a_catalogue(*self.models),
-            answerers=self.answerers,
-            images=self.images,
-            spools=self.spools,
-            now=lambda: 1_790_000_000.9,
-            deadline_seconds=self.deadline_seconds,
-        )
-        async with completions.deadline():
-            return await completions.create(await completions.prepare(request), id="chatcmpl-1")
-
-    async def failure_of(self, request: ChatRequest) -> Failure:
-        with pytest.raises(Failure) as raised:
-            await self.create(request)
-        assert [spool.times_closed for spool in self.spools.opened] == [1] * len(self.spools.opened)
-        return raised.value
-
-    def assert_untouched(self) -> None:
-        assert self.images.fetched == []
-        assert self.answerers.calls == []
-        assert self.spools.opened == []
 
 
 async def test_an_answer_is_whole_counted_and_kept() -> None:
     house = House()
     request = a_request(image_config=ImageConfig("16:9", "1K"))
-    completion = await house.create(request)
-    assert (completion.id, completion.created, completion.request) == ("chatcmpl-1", 1_790_000_000, request)
+    answers = await house.create(request)
+    completion = answers.first
+    assert (answers.id, completion.id, completion.asking.created) == ("chatcmpl-1", "chatcmpl-1", 1_790_000_000)
+    assert (completion.asking.model, completion.asking.image_config) == (request.model, request.image_config)
     assert completion.served_by.id == "google/painting-model"
     assert not completion.stood_in
-    assert completion.results == (Picture(0, len(RED), "image/png", Dimensions(3, 2)),)
-    assert completion.spool.read(0, 1000) == RED
+    (picture,) = completion.results
+    assert (picture.byte_count, picture.media_type, picture.dimensions) == (len(RED), "image/png", Dimensions(3, 2))
+    assert (picture.id, house.store.kept[picture.sha256]) == ("img_1", RED)
     assert completion.bill.cost == Decimal("0.06803")
     assert completion.bill.status is CostStatus.EXACT
     assert completion.finish == STOP
-    assert house.spools.opened[0].times_closed == 0
+    assert (house.generation.state, house.outcomes) == (State.DONE, [Outcome.SETTLED])
+    assert house.generation.calls[0].cost_nano == COST_NANO
+
+
+async def test_what_it_can_cost_is_held_before_anything_is_sent() -> None:
+    house = House()
+    await house.create(a_request(max_cost=Decimal("0.08")))
+    (opening,) = house.ledger.openings
+    (hold,) = opening.holds
+    assert hold is not None
+    assert COST_NANO < hold <= 80_000_000
+    assert house.passed == ["begun", "answered", "kept", "noted", "settled"]
+
+
+async def test_several_answers_hold_as_much_as_all_of_them_can_cost() -> None:
+    house = House()
+    await house.create(count=3)
+    (opening,) = house.ledger.openings
+    assert len(opening.holds) == 3
+    assert len(set(opening.holds)) == 1
+
+
+async def test_without_a_price_there_is_no_amount_to_hold() -> None:
+    house = House(models=(a_model(price=None),))
+    answers = await house.create()
+    assert house.ledger.openings[0].holds == (None,)
+    assert (answers.bill.cost, house.outcomes) == (None, [Outcome.SETTLED])
+
+
+async def test_the_dearer_of_model_and_replacement_is_held() -> None:
+    house = House(models=(OLD, a_model("new", price=a_price("1", "6", "120"))))
+    await house.create(a_request(OLD.id))
+    alone = House(models=(a_model("old"),))
+    await alone.create(a_request(OLD.id))
+    assert house.ledger.openings[0].holds[0] == 2 * (alone.ledger.openings[0].holds[0] or 0)
+
+
+async def test_a_sandbox_holds_nothing_costs_nothing_and_asks_no_provider() -> None:
+    house = House(key=SANDBOX_KEY)
+    answers = await house.create()
+    assert house.ledger.openings[0].holds == (0,)
+    assert (answers.bill.cost, answers.bill.status) == (Decimal(0), CostStatus.EXACT)
+    assert answers.asking.manner.sandbox
+    assert (house.answerers.calls, len(house.sandbox.calls)) == ([], 1)
+    assert house.generation.calls[0].cost_nano == 0
 
 
 async def test_the_call_says_what_was_asked() -> None:
@@ -89,13 +97,13 @@ async def test_the_call_says_what_was_asked() -> None:
 async def test_what_is_sent_is_what_the_wire_has_a_field_for() -> None:
     limits = ImageLimits(("1:1",), ("1K",), "1K", sends_image_size=False, tokens_per_image={"1K": 1290})
     house = House(models=(a_model(images=limits),))
-    completion = await house.create(a_request(image_config=ImageConfig("1:1", "1K")))
+    completion = (await house.create(a_request(image_config=ImageConfig("1:1", "1K")))).first
     assert completion.sent == ImageConfig("1:1") == house.answerers.calls[0].image_config
 
 
 async def test_words_and_facts_come_along() -> None:
     house = House(FakeAnswerers([Text("A "), Text("banana."), Report({"scene": "studio"}), STOP]))
-    completion = await house.create(a_request())
+    completion = (await house.create()).first
     assert completion.text == "A banana."
     assert completion.facts == {"scene": "studio"}
     assert (completion.bill.cost, completion.bill.status) == (None, CostStatus.UNKNOWN)
@@ -111,10 +119,13 @@ async def test_words_and_facts_come_along() -> None:
         (a_request("google/painting-model", *WITH_LINK, image_config=ImageConfig("5:3")), Code.INVALID_VALUE),
         (a_request("google/painting-model", *WITH_LINK, max_cost=Decimal("0.01")), Code.MAX_COST_EXCEEDED),
         (a_request("google/priceless", *WITH_LINK, max_cost=Decimal(1000)), Code.NO_PRICE),
+        (a_request("google/forbidden", *WITH_LINK), Code.NOT_ALLOWED),
     ],
 )
 async def test_a_refusal_comes_before_any_outside_work(request_: ChatRequest, code: Code) -> None:
-    house = House(models=(a_model(), a_model("priceless", price=None)))
+    allowed = replace(KEY, models=frozenset({"google/painting-model", "google/priceless"}))
+    models = (a_model(), a_model("priceless", price=None), a_model("forbidden"))
+    house = House(models=models, key=allowed)
     assert (await house.failure_of(request_)).code is code
     house.assert_untouched()
 
@@ -123,6 +134,23 @@ async def test_a_provider_without_a_key_is_named_before_any_outside_work() -> No
     house = House(FakeAnswerers(not_ready=Failure(Code.PROVIDER_NOT_CONFIGURED, "no key")))
     assert (await house.failure_of(a_request("google/painting-model", *WITH_LINK))).message == "no key"
     house.assert_untouched()
+
+
+@pytest.mark.parametrize("code", [Code.BUDGET_SPENT, Code.BUDGET_HELD, Code.LEDGER_UNAVAILABLE])
+async def test_what_the_ledger_refuses_is_neither_fetched_nor_called(code: Code) -> None:
+    house = House()
+    house.ledger.answers.append(Failure(code, "no"))
+    assert (await house.failure_of(a_request("google/painting-model", *WITH_LINK))).code is code
+    assert (house.images.fetched, house.answerers.calls) == ([], [])
+
+
+async def test_a_refusal_names_what_the_key_may_use() -> None:
+    house = House(key=replace(KEY, models=frozenset({NEW.id, "google/other"})))
+    failure = await house.failure_of()
+    assert failure.message == (
+        'The key "caller" may not use google/painting-model. It may use google/new, google/other.'
+    )
+    assert failure.param == "model"
 
 
 async def test_max_cost_names_both_sums() -> None:
@@ -136,6 +164,13 @@ async def test_max_cost_above_the_estimate_passes() -> None:
     assert (await House().create(a_request(max_cost=Decimal("0.08")))).bill.cost
 
 
+async def test_max_cost_bounds_all_answers_together() -> None:
+    house = House()
+    failure = await house.failure_of(a_request(max_cost=Decimal("0.14")), count=2)
+    assert failure.code is Code.MAX_COST_EXCEEDED
+    house.assert_untouched()
+
+
 # --- pictures by URL ---
 
 
@@ -143,6 +178,15 @@ async def test_links_are_fetched_before_the_call() -> None:
     house = House(images=FakeImages({URL: RED}))
     await house.create(a_request("google/painting-model", *WITH_LINK))
     assert len(house.answerers.calls[0].turns[0].parts) == 2
+    assert house.passed[:3] == ["begun", "inlined", "marked"]
+
+
+async def test_what_has_links_to_fetch_is_not_sent_yet_when_it_begins() -> None:
+    for messages, sent in (((), True), (WITH_LINK, False)):
+        house = House(images=FakeImages({URL: RED}))
+        await house.create(a_request("google/painting-model", *messages))
+        assert house.ledger.openings[0].sent is sent
+        assert house.generation.sent
 
 
 @pytest.mark.parametrize("picture", [None, b"hello", b"GIF89a\x01\x00\x01\x00"])
@@ -151,6 +195,22 @@ async def test_a_picture_that_cannot_be_used_is_named_before_the_call(picture: b
     failure = await house.failure_of(a_request("google/painting-model", *WITH_LINK))
     assert failure.param == "messages[0].content[1].image_url.url"
     assert house.answerers.calls == []
+    assert (house.generation.state, house.outcomes, house.generation.sent) == (State.REFUSED, [Outcome.VOID], False)
+
+
+async def test_pictures_that_do_not_come_in_time_cost_nothing() -> None:
+    house = House(deadline_seconds=0.05)
+
+    class Hanging(FakeImages):
+        async def fetch(self, url: str, *, where: str) -> bytes:
+            await asyncio.Event().wait()
+            raise AssertionError
+
+    house.completions.images = Hanging()
+    failure = await house.failure_of(a_request("google/painting-model", *WITH_LINK))
+    assert failure.code is Code.DEADLINE_EXCEEDED
+    assert "Nothing was sent" in failure.message
+    assert (house.answerers.calls, house.outcomes) == ([], [Outcome.VOID])
 
 
 # --- retired models ---
@@ -158,10 +218,11 @@ async def test_a_picture_that_cannot_be_used_is_named_before_the_call(picture: b
 
 async def test_a_replacement_answers_for_a_retired_model() -> None:
     house = House(FakeAnswerers(PAINTED, {OLD.id: [GONE]}))
-    completion = await house.create(a_request(OLD.id))
+    completion = (await house.create(a_request(OLD.id))).first
     assert completion.served_by.id == NEW.id
     assert completion.stood_in
-    assert completion.spool.read(0, 1000) == RED
+    assert house.store.kept[completion.results[0].sha256] == RED
+    assert house.generation.calls[0].model == NEW.id
     assert [call.model.id for call in house.answerers.calls] == [OLD.id, NEW.id]
 
 
@@ -202,9 +263,15 @@ async def test_without_a_replacement_that_may_answer_the_model_is_gone(
     assert len(house.answerers.calls) == 1
 
 
+async def test_a_replacement_that_the_key_may_not_use_does_not_answer() -> None:
+    house = House(FakeAnswerers(PAINTED, {OLD.id: [GONE]}), key=replace(KEY, models=frozenset({OLD.id})))
+    assert (await house.failure_of(a_request(OLD.id))).code is Code.MODEL_RETIRED
+    assert (len(house.answerers.calls), house.outcomes) == (1, [Outcome.VOID])
+
+
 async def test_a_dear_replacement_does_not_keep_the_model_itself_from_answering() -> None:
     house = House(models=(OLD, a_model("new", price=a_price("1", "6", "1200"))))
-    completion = await house.create(a_request(OLD.id, max_cost=Decimal("0.10")))
+    completion = (await house.create(a_request(OLD.id, max_cost=Decimal("0.10")))).first
     assert completion.served_by.id == OLD.id
 
 
@@ -257,46 +324,29 @@ async def test_nothing_empty_or_half_is_a_success(script: list[Event | BaseExcep
     [Finished(FinishReason.CONTENT_FILTER, "IMAGE_SAFETY", "Not that."), Finished(FinishReason.LENGTH, "MAX_TOKENS")],
 )
 async def test_an_empty_answer_that_says_why_is_an_answer(finish: Finished) -> None:
-    completion = await House(FakeAnswerers([UsageSeen(Usage(30, thought_tokens=212)), finish])).create(a_request())
+    completion = (await House(FakeAnswerers([UsageSeen(Usage(30, thought_tokens=212)), finish])).create()).first
     assert (completion.parts, completion.finish) == ((), finish)
     assert completion.bill.cost == Decimal("0.000651")
 
 
-# --- time and leaving ---
-
-
-async def test_the_deadline_stands_over_the_call() -> None:
-    house = House(FakeAnswerers(PAINTED[:2], hangs=True), deadline_seconds=0.05)
-    failure = await house.failure_of(a_request())
-    assert failure.code is Code.DEADLINE_EXCEEDED
-    assert not failure.retry_helps
-
-
-async def test_leaving_closes_what_was_opened() -> None:
-    house = House(FakeAnswerers(PAINTED[:2], hangs=True))
-    task = asyncio.create_task(house.create(a_request()))
-    await asyncio.sleep(0.05)
-    assert house.spools.opened[0].data
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    assert house.spools.opened[0].times_closed == 1
-
-
 async def test_a_full_disk_is_ours() -> None:
-    failure = await House(spools=MemorySpools(room=10)).failure_of(a_request())
+    failure = await House(store=MemoryStore(room=10)).failure_of()
     assert failure.code is Code.STORE_UNAVAILABLE
-
-
-async def test_our_own_mistakes_close_the_spool_as_well() -> None:
-    house = House(FakeAnswerers([ZeroDivisionError()]))
-    with pytest.raises(ZeroDivisionError):
-        await house.create(a_request())
-    assert house.spools.opened[0].times_closed == 1
 
 
 async def test_a_model_call_holds_no_links() -> None:
     house = House(images=FakeImages({URL: RED}))
     await house.create(a_request("google/painting-model", *WITH_LINK))
-    call: ModelCall = house.answerers.calls[0]
-    assert not any(isinstance(part, ImageLink) for turn in call.turns for part in turn.parts)
+    assert not any(isinstance(part, ImageLink) for turn in house.answerers.calls[0].turns for part in turn.parts)
+
+
+# --- the key may have changed ---
+
+
+async def test_a_key_that_was_changed_is_looked_at_as_it_is_now() -> None:
+    house = House()
+    house.ledger.answers.append(KeyChanged(replace(KEY, models=frozenset({NEW.id}), version=1)))
+    assert (await house.failure_of()).code is Code.NOT_ALLOWED
+    house.ledger.answers.append(KeyChanged(replace(KEY, version=2)))
+    await house.create()
+    assert [opening.key.version for opening in house.ledger.openings] == [0, 0, 2]

@@ -4,16 +4,18 @@ from decimal import Decimal
 import pytest
 
 from impasto.completions.answer import Bill, CostStatus
-from impasto.completions.drain import Drained
+from impasto.completions.journal import Journal
 from impasto.completions.settle import bill_for, tokens_per_picture
 from impasto.domain.image import ImageConfig
 from impasto.domain.model import Model
 from impasto.domain.usage import Usage
+from tests.fakes.blobs import MemoryStore
 from tests.fakes.models import LIMITS, a_model, a_price, a_text_model
 
 
 def bill(usage: Usage | None, pictures: int = 1, model: Model | None = None, size: str | None = None) -> Bill:
-    return bill_for(model or a_model(), ImageConfig(None, size), Drained(usage=usage, pictures_made=pictures))
+    journal = Journal(MemoryStore(), usage=usage, pictures_made=pictures)
+    return bill_for(model or a_model(), ImageConfig(None, size), journal)
 
 
 @pytest.mark.parametrize(
@@ -69,6 +71,12 @@ def test_without_a_price_the_cost_is_unknown_and_the_counts_are_kept() -> None:
 def test_a_model_that_counts_nothing_costs_nothing() -> None:
     free = a_model(images=replace(LIMITS, tokens_per_image={"1K": 0, "2K": 0}), price=a_price("0", "0", "0"))
     assert bill(Usage(), model=free) == Bill(Usage(), Decimal(0), CostStatus.EXACT)
+
+
+def test_a_cost_is_rounded_to_what_the_ledger_holds_once() -> None:
+    found = bill(Usage(1), pictures=0, model=a_model(price=a_price("0.0004999")))
+    assert found.cost == Decimal(0)
+    assert bill(Usage(3), pictures=0, model=a_model(price=a_price("0.0005"))).cost == Decimal("0.000000002")
 
 
 def test_tokens_go_by_the_size_that_is_made() -> None:
