@@ -1,6 +1,7 @@
 """One picture on its way in: base64 becomes bytes, and the bytes say what it is.
 
-Rule: what is not canonical base64 of a known kind of picture is a failure, never a result.
+Rule: what is not base64 of a known kind of picture is a failure, never a result. What is read along
+is what encoding the bytes again would give.
 """
 
 from collections import deque
@@ -46,7 +47,7 @@ class PictureIntake:
         except ValueError as error:
             raise no_picture(f"broken base64 near byte {self.byte_count}") from error
         self._padded = data.endswith(b"=")
-        self._remember(data)
+        self._remember(_canonical(data, decoded) if self._padded else data)
         self.byte_count += len(decoded)
         self.blob.write(decoded)
         return len(decoded)
@@ -83,7 +84,7 @@ class PictureIntake:
         if self._recent and self._recent[0][0] <= offset:
             yield from [data for start, data in self._recent if start >= offset]  # more may come while these are read
             return
-        end = self.byte_count if self.ended else self.byte_count // 3 * 3
+        end = self.byte_count if self.ended or self._padded else self.byte_count // 3 * 3
         for start in range(offset, end, REREAD_BYTES):
             yield pybase64.b64encode(self.blob.read(start, min(REREAD_BYTES, end - start)))
 
@@ -95,6 +96,11 @@ class PictureIntake:
 
     def _read(self, offset: int, count: int) -> bytes:
         return self.blob.read(offset, max(0, min(count, self.byte_count - offset)))
+
+
+def _canonical(data: bytes, decoded: bytes) -> bytes:
+    """`data`, which ends in padding, without the bits in its last group that stand for no byte."""
+    return data[:-4] + pybase64.b64encode(decoded[(len(decoded) - 1) // 3 * 3 :])
 
 
 def no_picture(what: str) -> Failure:

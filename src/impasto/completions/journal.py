@@ -198,6 +198,7 @@ class Journal:
         if self._picture is not None and not spoiled:
             self._picture.signature = bytes(self._signature)
             self._picture.end(thought=thought)
+        self._picture = None
         self._signature.clear()
 
     def _count(self, byte_count: int) -> None:
