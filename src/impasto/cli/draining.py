@@ -38,12 +38,15 @@ def config_of(app: Callable[..., Any], **more: Any) -> uvicorn.Config:
 
 
 class DrainingServer(uvicorn.Server):
-    """One server. From the first signal on it reports itself as not ready; the second gives up what still runs."""
+    """One server. From the first signal on it reports itself as not ready; the second gives up what still runs.
 
-    def __init__(self, settings: Settings) -> None:
+    `passing` hears the name of each step of each request.
+    """
+
+    def __init__(self, settings: Settings, passing: Callable[[str], None] = lambda _: None) -> None:
         self.readiness = Readiness()
         self._loop: asyncio.AbstractEventLoop | None = None
-        super().__init__(config_of(build(settings, self.readiness)))
+        super().__init__(config_of(build(settings, self.readiness, passing)))
         leave_what_stays()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
