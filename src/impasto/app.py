@@ -4,6 +4,7 @@ Rule: everything is built here, once, from the settings; what is built is closed
 app's lifespan.
 """
 
+import asyncio
 import ipaddress
 import os
 import re
@@ -28,6 +29,7 @@ from impasto.catalogue.schema import CatalogueError
 from impasto.completions.answerers import AnswererTable
 from impasto.completions.create import Completions
 from impasto.config import ConfigError, Settings
+from impasto.domain.errors import Failure
 from impasto.domain.model import Provider
 from impasto.domain.retention import Retention
 from impasto.engines import painter
@@ -118,6 +120,8 @@ def build(
         is_ready=readiness.is_ready,
         find_image=partial(find_image, keeping.database),
         budget_of=keeping.budget_of,
+        spending_of=keeping.spending_of,
+        register=keeping.register,
         links=Links(link_base(settings) or "", subkey(keeping.secret, "links"), settings.link_seconds, time.time),
         makes_links=link_base(settings) is not None,
         finishes=settings.when_caller_leaves == "finish",
@@ -140,6 +144,26 @@ def keeping_of(settings: Settings) -> Keeping:
             Retention.parse(settings.retention),
         )
     except (SecretError, DatabaseUrlError) as error:
+        raise ConfigError(str(error)) from error
+
+
+def prepare_database(settings: Settings) -> None:
+    """Make sure that the database can be used, before anything is started. Raises `ConfigError`."""
+
+    async def prepare() -> None:
+        keeping = keeping_of(settings)
+        try:
+            await keeping.caretaker.prepare_database()
+        finally:
+            await keeping.database.close()
+
+    try:
+        asyncio.run(prepare())
+    except Failure as failure:
+        raise ConfigError(
+            f"The database cannot be used ({failure.logged}). IMPASTO_DATABASE_URL and IMPASTO_DATA say where it is."
+        ) from failure
+    except SecretError as error:
         raise ConfigError(str(error)) from error
 
 

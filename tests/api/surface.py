@@ -23,6 +23,7 @@ from impasto.domain.events import Event, Finished, FinishReason, ImageData, Imag
 from impasto.domain.keys import VirtualKey
 from impasto.domain.model import ImageLimits, Model, Provider
 from impasto.domain.pricing import Price
+from impasto.domain.spending import Group, Question
 from impasto.domain.usage import Usage
 from impasto.storage.keys import FixedKeys
 from tests.fakes.answerers import FakeAnswerers, Script
@@ -195,6 +196,9 @@ def gateway_of(
     async def no_budget(account_id: str) -> None:
         return None
 
+    async def nothing_spent(question: Question) -> list[Group]:
+        return []
+
     return Gateway(
         completions=Completions(
             catalogue=CATALOGUE,
@@ -218,6 +222,7 @@ def gateway_of(
         is_ready=lambda: ready,
         find_image=no_image,
         budget_of=no_budget,
+        spending_of=nothing_spent,
         links=Links("https://gateway.test", b"secret", 3600, lambda: 1_769_000_000.5),
         makes_links=True,
     )

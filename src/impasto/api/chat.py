@@ -11,6 +11,7 @@ from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from email.utils import format_datetime
+from functools import partial
 
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
@@ -18,7 +19,7 @@ from starlette.types import Receive, Scope, Send
 from impasto import __version__
 from impasto.api.access import name_generation, note, rename_generation
 from impasto.api.admission import Admission, bytes_held_by
-from impasto.api.auth import caller_of
+from impasto.api.auth import caller_now, caller_of
 from impasto.api.body import CallerLeftError, Line, read_body
 from impasto.api.chat_answer import LinkOf, RenderedAnswer, render_answer
 from impasto.api.chat_stream import DONE, ChunkWriter, error_event, receipt_chunk
@@ -77,6 +78,7 @@ class ChatCompletions:
             id=generation_id,
             request=body.request,
             key=key,
+            key_now=partial(caller_now, scope),
             manner=self._manner(body, key),
             count=body.count,
             request_hash=repeatable.request_hash,

@@ -28,6 +28,7 @@ from impasto.api.manage import Manage
 from impasto.api.models import ModelList
 from impasto.api.page import page
 from impasto.api.rate_limits import Limited, RateLimits
+from impasto.api.usage import ReadSpending, Usages
 from impasto.catalogue.catalogue import Catalogue
 from impasto.completions.create import Completions
 from impasto.completions.ports import KeyRegister, KeyStore
@@ -71,6 +72,7 @@ class Gateway:
     is_ready: Callable[[], bool]
     find_image: Callable[[str], Awaitable[StoredImage | None]]
     budget_of: ReadBudget
+    spending_of: ReadSpending
     links: Links
     makes_links: bool = False
     finishes: bool = True
@@ -95,6 +97,7 @@ def resources_of(gateway: Gateway) -> tuple[Resource, ...]:
         return Limited(endpoint, gateway.limits)
 
     estimates = Estimates(gateway.catalogue, gateway.admission, gateway.max_body_bytes, gateway.budget_of)
+    usages = Usages(gateway.spending_of)
     generations = Generations(gateway.completions, gateway.link_of)
     content = ImageContent(gateway.find_image, gateway.completions.store, gateway.links, gateway.keys)
     models = ModelList(gateway.catalogue, gateway.available)
@@ -105,6 +108,8 @@ def resources_of(gateway: Gateway) -> tuple[Resource, ...]:
         Resource("POST", "/v1/chat/completions", "generate", chat("images"), remembered=True),
         Resource("POST", "/v3/estimate", "generate", estimates),
         Resource("GET", "/v3/generations/{generation_id}", "generate", generations),
+        Resource("GET", "/v3/usage", "read", request_response(usages.read)),
+        Resource("GET", "/v3/manage/usage", "manage", request_response(usages.read)),
         Resource("GET", "/v3/images/{image_id}/content", "public", content),
         Resource("GET", "/v3/models", "public", request_response(models.list)),
         Resource("GET", "/v3/llm/models", "public", request_response(models.list)),

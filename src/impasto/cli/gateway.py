@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from impasto.app import first_key_of
+from impasto.app import first_key_of, prepare_database
 from impasto.cli.listening import listen_nearby
 from impasto.config import Settings
 from impasto.storage.keys import make_first_key
@@ -136,6 +136,7 @@ def own_gateway(settings: Settings, *, port: int) -> Iterator[RemoteGateway]:
     from impasto.cli.draining import DrainingServer
 
     key = settings.api_key or first_key_of(settings) or make_first_key(Path(settings.data))
+    prepare_database(settings)
     listening = listen_nearby(port)
     taken = listening.getsockname()[1]
     server = DrainingServer(replace(settings, host="127.0.0.1", port=taken))

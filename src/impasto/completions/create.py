@@ -5,7 +5,7 @@ ends in the ledger whoever leaves.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import Any, assert_never
@@ -39,14 +39,15 @@ SIBLINGS_SECONDS = 2.0
 class Asked:
     """One request of one caller.
 
-    `id` names what comes of it. `request_hash` is that of its text, where it may be asked again;
-    `idempotency_hash` that of the key that it came with; `is_retry`: it says that it is a repeat. `wait_seconds`
-    is how long it waits for an earlier one that is still running (`None`: to its end).
+    `id` names what comes of it. `key_now` gives the key as it is this moment. `request_hash` is that of its text,
+    where it may be asked again; `idempotency_hash` that of the key that it came with; `is_retry`: it says that it is
+    a repeat. `wait_seconds` is how long it waits for an earlier one that is still running (`None`: to its end).
     """
 
     id: str
     request: ChatRequest
     key: VirtualKey
+    key_now: Callable[[], Awaitable[VirtualKey]]
     manner: Manner
     count: int = 1
     request_hash: bytes | None = None
@@ -194,8 +195,9 @@ class Completions:
                     return self._start(asked, prepared, asking, turns)
                 case Earlier():
                     return await self._attach(asked, begun)
-                case KeyChanged(key):
-                    asked = replace(asked, key=key)
+                case KeyChanged():
+                    # The secret that was sent may be the one that it had before: the caller shows it again.
+                    asked = replace(asked, key=await asked.key_now())
                 case Undecided():
                     raise AssertionError
                 case _:
@@ -276,8 +278,7 @@ class Completions:
 
     async def _attach(self, asked: Asked, earlier: Earlier) -> Attached:
         running = self._running.get(earlier.generation_id)
-        if running is not None:
-            running.attach()
+        if running is not None and running.attach():
             return Attached(running.id, running.asking, True, running, self, asked, earlier.claim)
         generation = await self.ledger.find(earlier.generation_id)
         if generation is None:

@@ -16,7 +16,9 @@ from impasto.domain.errors import Code, Failure
 from impasto.domain.keys import VirtualKey
 from impasto.domain.limits import check_pictures, image_config_to_send
 from impasto.domain.model import Model
-from impasto.domain.money import nano_to_reserve
+from impasto.domain.money import MAX_NANO, dollars_of, nano_to_reserve
+
+MOST_DOLLARS = dollars_of(MAX_NANO)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +124,15 @@ def _with_what_it_costs(prepared: Prepared, count: int) -> Prepared:
 
 
 def _most(model: Model, request: ChatRequest) -> Decimal | None:
-    return most_it_can_cost(model, request, image_config_to_send(model, request.image_config))
+    most = most_it_can_cost(model, request, image_config_to_send(model, request.image_config))
+    if most is not None and most > MOST_DOLLARS:
+        raise Failure(
+            Code.INVALID_VALUE,
+            f"This request to {model.id} could cost up to ${most:.0f}, which no gateway can hold. Ask for less, for "
+            "instance by max_tokens.",
+            param="max_tokens",
+        )
+    return most
 
 
 def _check_affordable(model: Model, most: Decimal | None, max_cost: Decimal | None, count: int) -> None:

@@ -19,7 +19,7 @@ from impasto.storage.database import Database
 from impasto.storage.keys import ensure_operator
 from impasto.storage.ledger import SqlLedger
 from impasto.storage.processes import BEAT_SECONDS, Processes
-from impasto.storage.recovery import resolve
+from impasto.storage.recovery import resolve, resolve_noted
 from impasto.storage.retention import sweep
 from impasto.storage.secret import check_same_secret
 
@@ -43,13 +43,17 @@ class Caretaker:
     _swept: float | None = None
 
     async def prepare(self) -> None:
+        """Get ready for the first request. Raises as `prepare_database`."""
+        await self.prepare_database()
+        await self.processes.join()
+        await self.resolve_dead()
+        self.is_well = True
+
+    async def prepare_database(self) -> None:
         """Raises `Failure` or `SecretError` where the gateway cannot work on this database."""
         await schema.prepare(self.database)
         await check_same_secret(self.database, self.secret)
         await ensure_operator(self.database, self.now())
-        await self.processes.join()
-        await self.resolve_dead()
-        self.is_well = True
 
     async def run(self) -> None:
         """Look after everything until cancelled."""
@@ -67,13 +71,17 @@ class Caretaker:
                 self.is_well = True
 
     async def resolve_dead(self) -> None:
-        """Bring to an end what dead processes were at."""
-        for dead in await self.processes.dead():
+        """Bring to an end what dead processes were at. They are forgotten last: whoever dies meanwhile leaves them to
+        the next."""
+        dead_ones = await self.processes.dead()
+        if dead_ones:
+            await resolve_noted(self.ledger, self.store)
+        for dead in dead_ones:
             left = await self.processes.left_running(dead)
             for generation_id in left:
                 await resolve(generation_id, self.ledger, self.store)
-            await self.processes.bury(dead)
             await asyncio.to_thread(self.store.drop_process, dead)
+            await self.processes.bury(dead)
             _log.warning("resolved", extra={"facts": {"process": dead, "generations": len(left)}})
 
     async def leave(self) -> None:

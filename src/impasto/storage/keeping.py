@@ -11,17 +11,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-from impasto.domain.keys import VirtualKey
+from impasto.domain.keys import VirtualKey, secret_from
 from impasto.domain.retention import Retention
-from impasto.domain.spending import BudgetState
+from impasto.domain.spending import BudgetState, Group, Question
 from impasto.storage.blobs import FileStore
 from impasto.storage.caretaker import Caretaker
 from impasto.storage.database import Database, database_at
-from impasto.storage.keys import SqlKeys
+from impasto.storage.key_register import SqlKeyRegister
+from impasto.storage.keys import SqlKeys, hashing_key_of
 from impasto.storage.ledger import SqlLedger
 from impasto.storage.processes import Processes
-from impasto.storage.secret import subkey
-from impasto.storage.usage import budget_state_of
+from impasto.storage.usage import budget_state_of, spending_of
 
 PROCESSES_FOLDER = "processes"
 
@@ -34,6 +34,7 @@ class Keeping:
     store: FileStore
     ledger: SqlLedger
     keys: SqlKeys
+    register: SqlKeyRegister
     caretaker: Caretaker
     secret: bytes = field(repr=False)
 
@@ -52,10 +53,12 @@ class Keeping:
         database = database_at(database_url)
         store = FileStore(store_folder, process)
         ledger = SqlLedger(database, process, time.time)
-        keys = SqlKeys(database, subkey(secret, "keys"), fixed_keys, time.time)
+        hashing_key = hashing_key_of(secret)
+        keys = SqlKeys(database, hashing_key, fixed_keys, time.time)
+        register = SqlKeyRegister(database, hashing_key, time.time, _new_secret, _new_id, keys.forget)
         processes = Processes(database, data / PROCESSES_FOLDER, process, time.time, time.monotonic)
         caretaker = Caretaker(database, store, ledger, processes, secret, retention, time.time, time.monotonic)
-        return cls(database, store, ledger, keys, caretaker, secret)
+        return cls(database, store, ledger, keys, register, caretaker, secret)
 
     async def open(self) -> "asyncio.Task[None]":
         """Get ready for the first request; the task looks after everything until it is cancelled."""
@@ -69,3 +72,15 @@ class Keeping:
     async def budget_of(self, account_id: str) -> BudgetState | None:
         """What is left to an account, or `None` where it has no budget."""
         return await self.database.read(lambda connection: budget_state_of(connection, account_id, time.time()))
+
+    async def spending_of(self, question: Question) -> list[Group]:
+        """What was spent."""
+        return await self.database.read(lambda connection: spending_of(connection, question))
+
+
+def _new_secret() -> str:
+    return secret_from(os.urandom(32))
+
+
+def _new_id() -> str:
+    return os.urandom(16).hex()

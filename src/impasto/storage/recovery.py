@@ -4,8 +4,10 @@ Rule: posted where the answer is there, void where nothing was sent, and else of
 held at what it can have cost at most. Doing it twice, or in two processes at once, changes nothing.
 """
 
+import asyncio
+
 from impasto.completions.kept import closing_after_crash, encode, ending_of, keep_long, note_name, state_of
-from impasto.domain.ledger import Closing, Generation
+from impasto.domain.ledger import Closing, Generation, State
 from impasto.storage.blobs import FileStore
 from impasto.storage.ledger import SqlLedger
 
@@ -23,6 +25,16 @@ async def resolve(generation_id: str, ledger: SqlLedger, store: FileStore) -> No
     await ledger.close(Closing(generation.id, closing.resolutions, ending))
     for call in notes:
         await store.note(note_name(generation.id, call), None)
+
+
+async def resolve_noted(ledger: SqlLedger, store: FileStore) -> None:
+    """Resolve whatever has ended and is noted still: its process died before it took the note away, or was taken for
+    dead before it wrote the note."""
+    noted = {name.rpartition(".")[0] for name in await asyncio.to_thread(store.names_of_notes)}
+    for generation_id in sorted(noted):
+        generation = await ledger.find(generation_id)
+        if generation is not None and generation.state is not State.RUNNING:
+            await resolve(generation_id, ledger, store)
 
 
 async def _notes_of(generation: Generation, store: FileStore) -> dict[int, bytes]:
