@@ -7,7 +7,7 @@ held at what it can have cost at most. Doing it twice, or in two processes at on
 import asyncio
 
 from impasto.completions.kept import closing_after_crash, encode, ending_of, keep_long, note_name, state_of
-from impasto.domain.ledger import Closing, Generation, State
+from impasto.domain.ledger import Closing, Generation, Outcome, State
 from impasto.storage.blobs import FileStore
 from impasto.storage.ledger import SqlLedger
 
@@ -23,18 +23,26 @@ async def resolve(generation_id: str, ledger: SqlLedger, store: FileStore) -> No
     state = state_of(answers, {each.call: each.outcome for each in closing.resolutions})
     ending = ending_of(answers, text, await keep_long(text, store), state)
     await ledger.close(Closing(generation.id, closing.resolutions, ending))
-    for call in notes:
-        await store.note(note_name(generation.id, call), None)
+    await _take_notes_away(generation, store)
 
 
 async def resolve_noted(ledger: SqlLedger, store: FileStore) -> None:
-    """Resolve whatever has ended and is noted still: its process died before it took the note away, or was taken for
-    dead before it wrote the note."""
+    """What has ended and is noted still: its process died before it took the note away. Where it had been taken for
+    dead before it wrote the note, the note says what was unknown until now."""
     noted = {name.rpartition(".")[0] for name in await asyncio.to_thread(store.names_of_notes)}
     for generation_id in sorted(noted):
         generation = await ledger.find(generation_id)
-        if generation is not None and generation.state is not State.RUNNING:
+        if generation is None or generation.state is State.RUNNING:
+            continue
+        if any(call.outcome is Outcome.UNKNOWN for call in generation.calls):
             await resolve(generation_id, ledger, store)
+        else:
+            await _take_notes_away(generation, store)
+
+
+async def _take_notes_away(generation: Generation, store: FileStore) -> None:
+    for call in generation.calls:
+        await store.note(note_name(generation.id, call.call), None)
 
 
 async def _notes_of(generation: Generation, store: FileStore) -> dict[int, bytes]:
