@@ -39,7 +39,7 @@ OLD = a_model("old", lifecycle=retiring(NEW.id))
 
 @dataclass
 class House:
-    """`passed` are the steps that were passed."""
+    """`passed` are the steps that were passed; `keys_now` is what the key is each time that it is shown again."""
 
     answerers: FakeAnswerers = field(default_factory=lambda: FakeAnswerers(PAINTED))
     images: FakeImages = field(default_factory=FakeImages)
@@ -48,6 +48,7 @@ class House:
     models: tuple[Model, ...] = (OLD, NEW, a_model())
     deadline_seconds: float = 5
     key: VirtualKey = KEY
+    keys_now: list[VirtualKey] = field(default_factory=list)
     sandbox: FakeAnswerers = field(default_factory=lambda: FakeAnswerers(PAINTED))
     passing: Callable[[str], None] | None = None
     passed: list[str] = field(default_factory=list)
@@ -70,8 +71,12 @@ class House:
 
     async def open(self, request: ChatRequest | None = None, **asked: Any) -> Attached:
         """Ask, as `chatcmpl-1` where nothing else is said; whoever asks closes."""
-        fields: dict[str, Any] = {"id": "chatcmpl-1", "key": self.key, "manner": Manner()} | asked
+        fields: dict[str, Any] = {"id": "chatcmpl-1", "key": self.key, "key_now": self._key_now, "manner": Manner()}
+        fields |= asked
         return await self.completions.open(Asked(request=request or a_request(), **fields))
+
+    async def _key_now(self) -> VirtualKey:
+        return self.keys_now.pop(0)
 
     @asynccontextmanager
     async def asking(self, request: ChatRequest | None = None, **asked: Any) -> AsyncIterator[Attached]:

@@ -6,8 +6,8 @@ kept before anybody hears of it.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
@@ -67,31 +67,42 @@ class Calling:
         except Failure as failure:
             return Ended(call, self._resolution_of(call, journal, failure), failure=failure)
         ended = Ended(call, self._settled(call, journal, completion.bill), completion)
-        if completion.results or self.asking.count > 1:
+        if self.is_noted(completion):
             self.passing("kept")
             with suppress(Failure):  # without it a crash before the posting would leave the outcome unknown, no more
                 await self.store.note(note_name(self.id, call), encode(_note_of(ended, completion)))
             self.passing("noted")
         return ended
 
+    def is_noted(self, completion: Completion) -> bool:
+        """Whether a note of it is kept until it is posted: where a picture is lost otherwise, or others take longer."""
+        return bool(completion.results) or self.asking.count > 1
+
     def give_up(self) -> None:
         """End the calls at once; what was spent is unknown then."""
         self._given_up = True
         now = asyncio.get_running_loop().time()
         for timeout in self._timeouts:
-            timeout.reschedule(now)
+            if not timeout.expired():
+                timeout.reschedule(now)
+
+    @asynccontextmanager
+    async def in_time(self) -> AsyncIterator[None]:
+        """Until the deadline, or until it is given up: then `TimeoutError`."""
+        async with asyncio.timeout_at(0 if self._given_up else self.deadline) as timeout:
+            self._timeouts.add(timeout)
+            try:
+                yield
+            finally:
+                self._timeouts.discard(timeout)
 
     async def _record(self, turns: tuple[Turn, ...], journal: Journal) -> None:
         calls = calls_of(self.prepared, turns, self.answerers)
-        timeout = asyncio.timeout_at(self.deadline)
         try:
-            async with timeout:
-                self._timeouts.add(timeout)
+            async with self.in_time():
                 await journal.record(answer_to(calls, self.prepared.route, self.answerers))
         except TimeoutError:
             raise self._too_late() from None
-        finally:
-            self._timeouts.discard(timeout)
 
     def _too_late(self) -> Failure:
         if self._given_up:

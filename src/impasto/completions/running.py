@@ -6,7 +6,8 @@ whole. Nobody who waits can stop it but by giving it up.
 
 import asyncio
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 
 from impasto.completions.answer import Answers, Asking
 from impasto.completions.call import Serving
@@ -28,7 +29,7 @@ from impasto.completions.ports import ImageSource, Ledger
 from impasto.domain.chat import ChatRequest, Turn
 from impasto.domain.errors import Code, Failure
 from impasto.domain.events import Event
-from impasto.domain.ledger import Closing, Ending, Outcome, Resolution, State
+from impasto.domain.ledger import Closing, Outcome, Resolution, State
 from impasto.domain.limits import check_pictures
 
 
@@ -57,8 +58,10 @@ class Running:
         except Failure as failure:
             self._fail(failure)
         except Exception as error:
-            await self._close_broken()
-            self._fail(error)
+            try:
+                await self._close_broken()
+            finally:
+                self._fail(error)
         except BaseException as error:  # this process ends; what it leaves is resolved by the next
             self._fail(Failure(Code.OVERLOADED, "This gateway is shutting down."))
             raise error from None
@@ -74,9 +77,13 @@ class Running:
         """The first answer as it comes."""
         return self.journals[0].follow()
 
-    def attach(self) -> None:
-        """Somebody waits for it; `detach` when he has it or has left."""
+    def attach(self) -> bool:
+        """Somebody waits for it; `detach` when he has it or has left. `False`: it is over, and its pictures are gone
+        from here."""
+        if self._answers.done() and not self._users:
+            return False
         self._users += 1
+        return True
 
     def detach(self) -> None:
         self._users -= 1
@@ -103,13 +110,13 @@ class Running:
         """The turns with their pictures; then something may be sent."""
         calling = self.calling
         try:
-            async with asyncio.timeout_at(calling.deadline):
+            async with calling.in_time():
                 turns = await inline(self.request, self.images)
         except TimeoutError:
             raise Failure(
                 Code.DEADLINE_EXCEEDED,
-                f"The pictures of the request did not come within {calling.deadline_seconds:g} seconds. Nothing was "
-                "sent.",
+                f"The pictures of the request did not come within {calling.deadline_seconds:g} seconds, or the caller "
+                "left before. Nothing was sent.",
             ) from None
         check_pictures(calling.prepared.route.model, turns)
         calling.passing("inlined")
@@ -127,7 +134,13 @@ class Running:
         if len(self.journals) == 1:
             return [await self.calling.resolved(0, turns, self.journals[0])]
         each = [self._call_one(call, turns, journal) for call, journal in enumerate(self.journals)]
-        return list(await asyncio.gather(*each))
+        ended: list[Ended] = []
+        # Where one breaks, the others come to their end before anybody hears of it: they are paid for.
+        for outcome in await asyncio.gather(*each, return_exceptions=True):
+            if isinstance(outcome, BaseException):
+                raise outcome
+            ended.append(outcome)
+        return ended
 
     async def _call_one(self, call: int, turns: tuple[Turn, ...], journal: Journal) -> Ended:
         """One of several: what it came to is posted at once, the others may take longer."""
@@ -136,26 +149,24 @@ class Running:
         return ended
 
     async def _close(self, ended: list[Ended]) -> Answers:
-        kept = KeptAnswers(
-            tuple(kept_completion(each.call, each.completion) for each in ended if each.completion),
-            tuple(kept_failure(each.call, each.failure) for each in ended if each.failure),
-        )
+        noted = [each.call for each in ended if each.completion and self.calling.is_noted(each.completion)]
+        kept = _kept(ended)
+        text = encode(kept)
+        sha256: str | None = None
+        try:
+            sha256 = await keep_long(text, self.calling.store)
+        except Failure as failure:  # what was spent is posted all the same
+            ended = [replace(each, completion=None, failure=each.failure or failure) for each in ended]
+            kept = _kept(ended)
+            text = encode(kept)
         state = state_of(kept, {each.call: each.resolution.outcome for each in ended})
-        ending = await self._ending(kept, state)
+        ending = ending_of(kept, text, sha256, state)
         await self.ledger.close(Closing(self.id, tuple(each.resolution for each in ended), ending))
         self.calling.passing("settled")
-        for completion in kept.completions:
-            if ending.images or self.asking.count > 1:
-                await self.calling.store.note(note_name(self.id, completion.call), None)
+        with suppress(Failure):  # a note that stays behind says what the ledger knows
+            for call in noted:
+                await self.calling.store.note(note_name(self.id, call), None)
         return self._answers_of(ended)
-
-    async def _ending(self, kept: KeptAnswers, state: State) -> Ending:
-        text = encode(kept)
-        try:
-            return ending_of(kept, text, await keep_long(text, self.calling.store), state)
-        except Failure as failure:  # what was spent is posted all the same
-            failures = KeptAnswers((), tuple(kept_failure(call, failure) for call in range(len(self.journals))))
-            return ending_of(failures, encode(failures), None, State.FAILED)
 
     async def _close_broken(self) -> None:
         calls = range(len(self.journals))
@@ -186,3 +197,10 @@ class Running:
         if self._answers.done() and not self._users:
             for journal in self.journals:
                 journal.close()
+
+
+def _kept(ended: list[Ended]) -> KeptAnswers:
+    return KeptAnswers(
+        tuple(kept_completion(each.call, each.completion) for each in ended if each.completion),
+        tuple(kept_failure(each.call, each.failure) for each in ended if each.failure),
+    )
