@@ -47,6 +47,9 @@ from impasto.storage.secret import SecretError, load_secret, subkey
 ADMISSION_SECONDS = 30.0
 """How long a request may wait in line before it is told to come back."""
 
+DRAIN_SECONDS = 30.0
+"""How long work whose callers have gone may go on once the last request is answered."""
+
 ADAPTERS = {"gemini": GeminiAdapter()}
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _VERSION = re.compile(r"/v\d+((alpha|beta)\d*)?$")
@@ -59,6 +62,8 @@ class Readiness:
     draining: bool = False
 
     is_well: Callable[[], bool] = lambda: True
+    cut: Callable[[], None] = lambda: None
+    """Ends all work at once."""
 
     def is_ready(self) -> bool:
         return not self.draining and self.is_well()
@@ -92,6 +97,7 @@ def build(
         deadline_seconds=settings.deadline_seconds,
         passing=passing,
     )
+    readiness.cut = completions.cut
 
     @asynccontextmanager
     async def lifespan(_: object) -> AsyncIterator[None]:
@@ -99,7 +105,7 @@ def build(
         try:
             yield
         finally:
-            await completions.drain()
+            await completions.drain(DRAIN_SECONDS)
             caring.cancel()
             engine.close()
             await remote.close()

@@ -85,6 +85,7 @@ class DrainingServer(uvicorn.Server):
             await self.lifespan.shutdown()
 
     def _cut(self) -> None:
+        self.readiness.cut()
         for task in self.server_state.tasks:
             task.cancel()
         for connection in list(self.server_state.connections):

@@ -6,7 +6,7 @@ ends in the ledger whoever leaves.
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, assert_never
 
@@ -168,10 +168,20 @@ class Completions:
         """What is kept of a generation."""
         return await self.ledger.find(generation_id)
 
-    async def drain(self) -> None:
-        """Wait until everything that runs has ended."""
-        while self._tasks:
+    async def drain(self, seconds: float | None = None) -> None:
+        """Wait until everything that runs has ended, for at most `seconds`; then end the rest."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while self._tasks:
+                    await asyncio.wait(self._tasks)
+        self.cut()
+        if self._tasks:
             await asyncio.wait(self._tasks)
+
+    def cut(self) -> None:
+        """End everything that runs at once, as if this process had died: what it leaves is resolved by the next."""
+        for task in self._tasks:
+            task.cancel()
 
     def _answers(self, generation: Generation, asked: Asked) -> Answers:
         try:
