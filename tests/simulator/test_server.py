@@ -209,3 +209,8 @@ async def test_it_runs_from_a_terminal() -> None:
     rest, _ = await process.communicate()
     assert rest.endswith(b"Stopped.\n")
     assert process.returncode == 0
+
+
+async def test_what_a_call_is_answered_can_be_made_again(client: Client, simulator: GeminiSimulator) -> None:
+    answers = [await client.paint("a cat"), await client.paint("a dog [[fault:stall 0]]")]
+    assert [simulator.answer_to(call) for call in simulator.calls] == answers

@@ -17,9 +17,10 @@ from types import TracebackType
 from typing import Any, Self
 
 import click
+import msgspec
 from aiohttp import web
 
-from impasto.simulator.answers import Order, answer_to, prompt_of
+from impasto.simulator.answers import Answer, Order, answer_to, prompt_of
 from impasto.simulator.delivery import BrokenOff, deliver, disturb
 from impasto.simulator.errors import Rejected, bad_key, no_key, unknown_model
 from impasto.simulator.faults import KINDS, Fault, UnknownFault, parse_plan, split_prompt
@@ -135,6 +136,11 @@ class GeminiSimulator:
         self._calls.clear()
         self._coming.clear()
         self._always = ()
+
+    def answer_to(self, call: Call) -> Answer:
+        """What `call` is answered, faults aside: the same words always make the same picture and cost the same."""
+        order = self._order(call, msgspec.json.encode(call.body))
+        return answer_to(replace(order, prompt=split_prompt(order.prompt)[0]))
 
     async def until(self, is_so: Callable[[Sequence[Call]], bool]) -> None:
         """Returns once `is_so` holds for the calls, e.g. when one has come in or was aborted."""
