@@ -33,7 +33,7 @@ def test_the_list_of_commands_says_what_each_says_of_itself(name: str) -> None:
     assert (command.help or "").startswith(summary)
 
 
-@pytest.mark.parametrize("name", [name for name in COMMANDS if name != "simulate"])
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name not in ("demo", "simulate")])
 def test_every_command_that_reads_settings_takes_a_config(name: str, impasto: Impasto) -> None:
     names = {"config": ["config", "show"], "keys": ["keys", "list"]}.get(name, [name])
     assert "--config FILE" in impasto(*names, "--help").stdout

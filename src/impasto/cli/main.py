@@ -22,6 +22,7 @@ COMMANDS = {
     "doctor": ("impasto.cli.doctor", "Look for what is wrong with this set-up and say how to mend it."),
     "verify": ("impasto.cli.verify", "Compare the catalogue with live providers, with your own keys."),
     "config": ("impasto.cli.config", "Show the settings in force, or check whether they fit together."),
+    "demo": ("impasto.cli.demo", "Thirty seconds that show why no picture is paid for twice."),
     "simulate": ("impasto.cli.simulate", "Run a stand-in for Google's Gemini API: free, offline, strict."),
 }
 """By name: the module, and the first line of its help."""
