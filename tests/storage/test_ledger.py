@@ -509,3 +509,15 @@ async def test_a_clock_that_jumps_changes_no_balance(till: Till) -> None:
         assert await till.balance() == Balance(held=100)
     await till.ledger.close(closing("one", (Outcome.SETTLED, 70), state=State.DONE))
     assert await till.balance() == Balance(spent=70)
+
+
+async def test_of_64_in_four_processes_ten_begin(database: Database, database_url: str) -> None:
+    key = await add_key(database, budget=TEN_HOLDS)
+    others = [database_at(database_url) for _ in range(4)]
+    ledgers = [SqlLedger(other, f"process{number}", Clock()) for number, other in enumerate(others)]
+    asked = (ledgers[number % 4].begin(opening(f"g{number}", key, 100)) for number in range(64))
+    begun = await asyncio.gather(*asked, return_exceptions=True)
+    assert begun.count(Begun()) == 10
+    assert [failure.code for failure in begun if isinstance(failure, Failure)] == [Code.BUDGET_HELD] * 54
+    for other in others:
+        await other.close()
