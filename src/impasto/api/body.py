@@ -5,6 +5,7 @@ as soon as it shows.
 """
 
 import asyncio
+import itertools
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
@@ -43,11 +44,20 @@ async def read_body(scope: Scope, receive: Receive, max_bytes: int) -> bytearray
             return body
 
 
+UNCONFIRMED = "impasto.unconfirmed"
+"""Key of a scope, set by a server that can tell: gives how many bytes of the connection the caller's side has not
+confirmed, and whether the connection is over."""
+
+CONFIRMED_WITHIN_SECONDS = 30.0
+_LOOK_SECONDS = (0.0, 0.002, 0.01, 0.05, 0.25)
+
+
 class Line:
     """A caller's line, once his request is read. Whoever opens it closes it."""
 
-    def __init__(self, receive: Receive) -> None:
+    def __init__(self, scope: Scope, receive: Receive) -> None:
         self._leaving = asyncio.ensure_future(receive())
+        self._unconfirmed = scope.get(UNCONFIRMED)
 
     @property
     def is_lost(self) -> bool:
@@ -66,6 +76,20 @@ class Line:
             if not working.done():
                 working.cancel()
                 await asyncio.gather(working, return_exceptions=True)
+
+    async def confirmed(self) -> bool:
+        """Whether all that was sent has arrived; what is not confirmed within half a minute has not."""
+        if self._unconfirmed is None:
+            return True
+        until = asyncio.get_running_loop().time() + CONFIRMED_WITHIN_SECONDS
+        for attempt in itertools.count():
+            left, is_over = self._unconfirmed()
+            if not left:
+                return True
+            if is_over or asyncio.get_running_loop().time() > until:
+                return False
+            await asyncio.sleep(_LOOK_SECONDS[min(attempt, len(_LOOK_SECONDS) - 1)])
+        return False
 
     def close(self) -> None:
         self._leaving.cancel()

@@ -25,6 +25,7 @@ from impasto.api.chat_answer import LinkOf, RenderedAnswer, render_answer
 from impasto.api.chat_stream import DONE, ChunkWriter, error_event, receipt_chunk
 from impasto.api.chat_wire import ChatBody, parse_chat_body
 from impasto.api.event_stream import EventStream
+from impasto.api.failures import answer_failure
 from impasto.api.money import decimal_text
 from impasto.api.repeats import repeatable_of
 from impasto.api.shapes import WAITING_SHAPES
@@ -64,9 +65,9 @@ class ChatCompletions:
             raw = await read_body(scope, receive, self.max_body_bytes)
             asked = self._asked(scope, generation_id, raw)
             del raw  # the request holds views of what it needs
-            line = Line(receive)
+            line = Line(scope, receive)
             try:
-                await _Answering(self, scope, line, asked).answer(send)
+                await _Answering(self, scope, line, asked).answer(receive, send)
             finally:
                 line.close()
 
@@ -111,7 +112,7 @@ class _Answering:
     line: Line
     asked: Asked
 
-    async def answer(self, send: Send) -> None:
+    async def answer(self, receive: Receive, send: Send) -> None:
         attached = await self.endpoint.completions.open(self.asked)
         if attached.is_repeat:
             rename_generation(self.scope, attached.id)
@@ -123,10 +124,15 @@ class _Answering:
             raise
         except Failure as failure:
             self.endpoint.completions.note_refusal(self.asked, failure)
-            await _noted(attached, Delivery.DELIVERED)
-            raise
+            await self._refuse(attached, failure, receive, send)
         finally:
             attached.close()
+
+    async def _refuse(self, attached: Attached, failure: Failure, receive: Receive, send: Send) -> None:
+        """Say why there is no answer. It is delivered when it is said: who was cut off before asks again."""
+        was_lost = self.line.is_lost
+        await answer_failure(failure, self.scope, receive, send)
+        await _noted(attached, Delivery.LOST if was_lost else Delivery.DELIVERED)
 
     async def _left(self, attached: Attached) -> None:
         """Nobody is on the line any more. The place that the request holds is given back when it ends."""
@@ -140,8 +146,15 @@ class _Answering:
     async def _whole(self, attached: Attached, send: Send) -> None:
         passing = self.endpoint.completions.passing
         spaces = Spaces(send, self.endpoint.spaces_seconds)
-        async with spaces.sent_in_silence():
-            answers = await self.line.unless_lost(attached.answers())
+        try:
+            async with spaces.sent_in_silence():
+                answers = await self.line.unless_lost(attached.answers())
+        except Failure as failure:
+            if not spaces.has_begun:
+                raise
+            note(self.scope, code=failure.code, why=failure.logged)  # it was told under status 200
+            await _noted(attached, Delivery.DELIVERED)
+            return
         _note_answers(self.scope, answers)
         rendered = render_answer(answers, self._link_of())
         passing("responding")
@@ -183,7 +196,9 @@ class _Answering:
         was_lost = self.line.is_lost
         await send({"type": "http.response.body", "body": last, "more_body": False})
         self.endpoint.completions.passing("responded")
-        await _noted(attached, Delivery.LOST if was_lost else Delivery.DELIVERED)
+        if attached.is_recognisable:
+            has_it = not was_lost and await self.line.confirmed()
+            await _noted(attached, Delivery.DELIVERED if has_it else Delivery.LOST)
 
     async def _chunks(self, attached: Attached) -> AsyncGenerator[bytes, None]:
         if attached.running is None or attached.asking.manner.waits:

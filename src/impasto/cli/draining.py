@@ -23,6 +23,7 @@ from uvicorn.supervisors import Multiprocess
 
 from impasto.api.access import Access
 from impasto.app import Readiness, build
+from impasto.cli.watched_protocol import WatchedProtocol
 from impasto.config import Settings
 from impasto.logs import configure_logs
 
@@ -33,7 +34,7 @@ def config_of(app: Callable[..., Any], **more: Any) -> uvicorn.Config:
     """How a server of ours is set up: it logs nothing by itself and says nothing of itself."""
     return uvicorn.Config(
         app, log_config=None, access_log=False, server_header=False, proxy_headers=False,
-        timeout_graceful_shutdown=GRACE_SECONDS, **more,
+        timeout_graceful_shutdown=GRACE_SECONDS, http=WatchedProtocol, **more,
     )  # fmt: skip
 
 

@@ -90,9 +90,14 @@ class Attached:
                     yield event
         yield await self.answers()
 
+    @property
+    def is_recognisable(self) -> bool:
+        """Whether it may be asked for again without a key, so that it matters what became of the answer."""
+        return self.asked.request_hash is not None and self.asked.idempotency_hash is None
+
     async def note_delivery(self, delivery: Delivery) -> None:
-        """What became of the answer. Only what may be asked for again without a key has to know."""
-        if self.asked.request_hash is not None and self.asked.idempotency_hash is None:
+        """What became of the answer."""
+        if self.is_recognisable:
             await self.completions.ledger.note_delivery(self.id, self.claim, delivery)
 
     def give_up(self) -> None:
