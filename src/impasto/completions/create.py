@@ -78,7 +78,7 @@ class Attached:
         if self.running is not None:
             return await self._waiting(self.running.answers())
         if self._kept is None:
-            self._kept = await self._waiting(self.completions.kept_answers(self.id, self.asked))
+            self._kept = await self.completions.kept_answers(self.id, self.asked)
         return self._kept
 
     async def live(self) -> AsyncGenerator[Serving | Event | Answers, None]:
@@ -119,10 +119,7 @@ class Attached:
             async with asyncio.timeout(self.asked.wait_seconds):
                 return await answers
         except TimeoutError:
-            raise Failure(
-                Code.STILL_RUNNING,
-                f"This request was made before and still runs, as {self.id}. Ask again later, or without Prefer: wait.",
-            ) from None
+            raise still_running(self.id) from None
 
 
 @dataclass(slots=True)
@@ -159,6 +156,7 @@ class Completions:
 
     async def kept_answers(self, generation_id: str, asked: Asked) -> Answers:
         """The answers of a generation that this process is not at, as soon as it has ended."""
+        waits = float("inf") if asked.wait_seconds is None else asked.wait_seconds
         attempt = 0
         while True:
             generation = await self.ledger.find(generation_id)
@@ -166,7 +164,11 @@ class Completions:
                 raise Failure(Code.ANSWER_GONE, f"Nothing is kept of {generation_id} any more.")
             if generation.state is not State.RUNNING:
                 return self._answers(generation, asked)
-            await asyncio.sleep(LOOK_SECONDS[min(attempt, len(LOOK_SECONDS) - 1)])
+            if waits <= 0:
+                raise still_running(generation_id)
+            pause = min(LOOK_SECONDS[min(attempt, len(LOOK_SECONDS) - 1)], waits)
+            await asyncio.sleep(pause)
+            waits -= pause
             attempt += 1
 
     async def find(self, generation_id: str) -> Generation | None:
@@ -299,3 +301,11 @@ class Completions:
         if generation is None:
             raise Failure(Code.ANSWER_GONE, f"Nothing is kept of {earlier.generation_id} any more.")
         return Attached(generation.id, asking_of(generation), True, None, self, asked, earlier.claim)
+
+
+def still_running(generation_id: str) -> Failure:
+    """What is said to who would not wait so long."""
+    return Failure(
+        Code.STILL_RUNNING,
+        f"This request was made before and still runs, as {generation_id}. Ask again later, or without Prefer: wait.",
+    )

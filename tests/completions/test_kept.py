@@ -1,0 +1,301 @@
+"""An answer as it is kept, and back; and what is said of what a dead process left."""
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from impasto.completions.answer import (
+    Answers,
+    Asking,
+    Bill,
+    Completion,
+    CostStatus,
+    Item,
+    Manner,
+    Picture,
+    ServedBy,
+    Words,
+)
+from impasto.completions.kept import (
+    LONGEST_IN_A_ROW,
+    KeptAnswers,
+    Note,
+    answers_of,
+    asking_of,
+    closing_after_crash,
+    encode,
+    ending_of,
+    keep_long,
+    kept_completion,
+    kept_failure,
+    note_name,
+    state_of,
+)
+from impasto.domain.errors import Code, Failure
+from impasto.domain.events import Finished, FinishReason
+from impasto.domain.image import Dimensions, ImageConfig
+from impasto.domain.ledger import Delivery, Generation, Outcome, Posted, Resolution, State
+from impasto.domain.tools import ToolCall
+from impasto.domain.usage import Usage
+from tests.fakes.blobs import MemoryStore
+from tests.fakes.models import a_model
+from tests.fakes.pictures import png
+
+RED = png(3, 2)
+TEXTS = st.text(max_size=20)
+COUNTS = st.integers(0, 10**9)
+USAGES = st.builds(Usage, COUNTS, COUNTS, COUNTS, COUNTS, COUNTS, COUNTS, st.booleans())
+COSTS = st.none() | st.decimals("0", "1000", places=9)
+CONFIGS = st.builds(ImageConfig, st.sampled_from([None, "1:1", "16:9"]), st.sampled_from([None, "1K", "4K"]))
+MANNERS = st.builds(
+    Manner,
+    st.sampled_from(["content", "images", "both", "parts", "markdown"]),
+    st.sampled_from(["inline", "url"]),
+    st.booleans(),
+    st.booleans(),
+    st.lists(TEXTS, max_size=2).map(tuple),
+    TEXTS,
+    st.booleans(),
+)
+ASKINGS = st.builds(Asking, st.integers(0, 2**40), TEXTS, CONFIGS, st.integers(1, 10), MANNERS)
+FINISHES = st.builds(Finished, st.sampled_from(FinishReason), TEXTS, TEXTS)
+FACTS = st.dictionaries(TEXTS, TEXTS | st.integers(0, 9) | st.lists(TEXTS, max_size=2), max_size=2)
+WORDS = st.builds(Words, st.lists(st.text(min_size=1, max_size=9), min_size=1, max_size=3).map(tuple))
+CALLS = st.builds(ToolCall, TEXTS, TEXTS, TEXTS, TEXTS)
+PICTURES = st.builds(
+    lambda more, dimensions: (RED + more, dimensions),
+    st.binary(max_size=20),
+    st.none() | st.builds(Dimensions, st.integers(1, 9999), st.integers(1, 9999)),
+)
+FAILURES = st.builds(
+    lambda code, message, param: Failure(code, message, param=param), st.sampled_from(Code), TEXTS, st.none() | TEXTS
+)
+
+
+def generation(
+    *calls: Posted,
+    ending: tuple[str | None, str | None] = (None, None),
+    asking: Asking | None = None,
+    sent: bool = True,
+) -> Generation:
+    """One with these calls, and its end as text or as a blob."""
+    answer, sha256 = ending
+    return Generation(
+        id="chatcmpl-1", key_id="key-1", account_id="account-1", model="google/painting-model", state=State.DONE,
+        delivery=Delivery.OPEN, created_ms=1, ended_ms=2, request=encode(asking or AN_ASKING).decode(), answer=answer,
+        answer_sha256=sha256, tags={}, calls=calls, sent=sent,
+    )  # fmt: skip
+
+
+AN_ASKING = Asking(1_790_000_000, "google/painting-model", ImageConfig("16:9"), 1, Manner())
+
+
+async def a_picture(store: MemoryStore, data: bytes, dimensions: Dimensions | None, number: int) -> Picture:
+    blob = store.open()
+    blob.write(data)
+    return Picture(blob, len(data), "image/png", dimensions, f"img_{number}", await store.keep(blob), f"s{number}")
+
+
+async def a_completion(
+    store: MemoryStore, asking: Asking = AN_ASKING, *pictures: bytes, text: str = "Here: "
+) -> Completion:
+    """One with words before its pictures."""
+    items: list[Item] = [Words((text,))]
+    items += [await a_picture(store, data, None, number) for number, data in enumerate(pictures)]
+    return Completion(
+        "chatcmpl-1", asking, ServedBy.of(a_model()), False, asking.image_config, tuple(items),
+        Bill(Usage(1), Decimal("0.000000001"), CostStatus.EXACT), Finished(FinishReason.STOP, "STOP"), {},
+    )  # fmt: skip
+
+
+def comparable(answers: Answers) -> object:
+    """All that an answer says, with its pictures as bytes."""
+    return (
+        answers.id,
+        answers.asking,
+        {call: _comparable(completion) for call, completion in answers.completions.items()},
+        {call: (failure.code, failure.message, failure.param) for call, failure in answers.failures.items()},
+    )
+
+
+def _comparable(completion: Completion) -> object:
+    items = [
+        (item.read(0, 10**6), item.byte_count, item.media_type, item.dimensions, item.id, item.sha256,
+         item.signature_sha256) if isinstance(item, Picture) else item
+        for item in completion.items
+    ]  # fmt: skip
+    return (
+        completion.id, completion.asking, completion.served_by, completion.stood_in, completion.sent, items,
+        completion.bill, completion.finish, dict(completion.facts),
+    )  # fmt: skip
+
+
+@given(st.data())
+async def test_whatever_came_comes_back_as_it_was(data: st.DataObject) -> None:
+    store = MemoryStore()
+    asking = data.draw(ASKINGS)
+    completions: dict[int, Completion] = {}
+    failures: dict[int, Failure] = {}
+    number = iter(range(100))
+    for call in range(data.draw(st.integers(1, 3))):
+        if call and data.draw(st.booleans()):
+            failures[call] = data.draw(FAILURES)
+            continue
+        items: list[Item] = [
+            await a_picture(store, *item, next(number)) if isinstance(item, tuple) else item
+            for item in data.draw(st.lists(WORDS | CALLS | PICTURES, max_size=4))
+        ]
+        completions[call] = Completion(
+            "chatcmpl-1", asking, ServedBy.of(a_model()), data.draw(st.booleans()), data.draw(CONFIGS), tuple(items),
+            Bill(data.draw(USAGES), data.draw(COSTS), data.draw(st.sampled_from(CostStatus))), data.draw(FINISHES),
+            data.draw(FACTS),
+        )  # fmt: skip
+    answers = Answers("chatcmpl-1", asking, completions, failures)
+    kept = KeptAnswers(
+        tuple(kept_completion(call, completion) for call, completion in completions.items()),
+        tuple(kept_failure(call, failure) for call, failure in failures.items()),
+    )
+    text = encode(kept)
+    ending = ending_of(kept, text, await keep_long(text, store), State.DONE)
+    before = comparable(answers)
+    answers.close()
+    again = answers_of(generation(ending=(ending.answer, ending.answer_sha256), asking=asking), store)
+    assert comparable(again) == before
+    again.close()
+    assert store.open_blobs == []
+    assert asking_of(generation(asking=asking)) == asking
+
+
+async def test_a_kept_answer_holds_no_bytes_of_a_picture_and_no_draft() -> None:
+    store = MemoryStore()
+    drafter = a_model("drafter", images=a_model().images)
+    completion = await a_completion(store, AN_ASKING, RED, RED + b"2")
+    served_by = ServedBy(drafter.id, "google", "Google", makes_images=True, has_drafts=True)
+    completion = Completion(
+        completion.id, completion.asking, served_by, False, completion.sent, completion.items, completion.bill,
+        completion.finish, completion.facts,
+    )  # fmt: skip
+    text = encode(kept_completion(0, completion))
+    assert b"iVBOR" not in text
+    assert b"img_1" in text
+    assert b"img_0" not in text
+
+
+@pytest.mark.parametrize("length", [0, LONGEST_IN_A_ROW, LONGEST_IN_A_ROW + 1])
+async def test_a_long_answer_is_kept_as_a_blob_and_a_short_one_in_the_row(length: int) -> None:
+    store = MemoryStore()
+    text = b"x" * length
+    sha256 = await keep_long(text, store)
+    ending = ending_of(KeptAnswers(), text, sha256, State.DONE)
+    assert store.open_blobs == []
+    if length > LONGEST_IN_A_ROW:
+        assert sha256 is not None
+        assert (store.kept[sha256], ending.answer, ending.blobs) == (text, None, {sha256: length})
+    else:
+        assert (sha256, ending.answer, ending.blobs, store.kept) == (None, text.decode(), {}, {})
+
+
+async def test_a_long_answer_that_cannot_be_kept_leaves_nothing_open() -> None:
+    store = MemoryStore(room=10)
+    with pytest.raises(Failure):
+        await keep_long(b"x" * (LONGEST_IN_A_ROW + 1), store)
+    assert store.open_blobs == []
+
+
+async def test_an_answer_whose_picture_is_gone_is_gone_and_leaves_nothing_open() -> None:
+    store = MemoryStore()
+    completion = await a_completion(store, AN_ASKING, RED, RED + b"2")
+    completion.close()
+    store.kept.pop(completion.results[1].sha256)
+    text = encode(KeptAnswers((kept_completion(0, completion), kept_completion(1, completion))))
+    with pytest.raises(Failure) as raised:
+        answers_of(generation(ending=(text.decode(), None)), store)
+    assert raised.value.code is Code.ANSWER_GONE
+    assert store.open_blobs == []
+
+
+def test_what_ended_with_failures_alone_raises_the_first() -> None:
+    text = encode(
+        KeptAnswers(
+            (), tuple(kept_failure(call, Failure(Code.PROVIDER_WRONG, f"{call}", param="p")) for call in (1, 0))
+        )
+    )
+    with pytest.raises(Failure) as raised:
+        answers_of(generation(ending=(text.decode(), None)), MemoryStore())
+    assert (raised.value.message, raised.value.param, raised.value.retry_helps) == ("0", "p", False)
+
+
+def test_an_end_that_says_nothing_broke_off() -> None:
+    with pytest.raises(Failure) as raised:
+        answers_of(generation(), MemoryStore())
+    assert raised.value.code is Code.PROVIDER_BROKE_OFF
+
+
+DONE_, NONE_ = KeptAnswers(completions=(None,)), KeptAnswers()  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("answers", "outcomes", "state"),
+    [
+        (DONE_, [Outcome.SETTLED], State.DONE),
+        (DONE_, [Outcome.UNKNOWN, Outcome.VOID], State.DONE),
+        (NONE_, [Outcome.UNKNOWN], State.UNKNOWN),
+        (NONE_, [Outcome.VOID, Outcome.UNKNOWN, Outcome.SETTLED], State.UNKNOWN),
+        (NONE_, [Outcome.SETTLED, Outcome.VOID], State.FAILED),
+        (NONE_, [Outcome.VOID, Outcome.VOID], State.REFUSED),
+    ],
+)
+def test_how_a_generation_ended(answers: KeptAnswers, outcomes: list[Outcome], state: State) -> None:
+    assert state_of(answers, dict(enumerate(outcomes))) is state
+
+
+# --- after a crash ---
+
+SETTLED = Resolution(0, Outcome.SETTLED, 67, "google/painting-model", '{"a":1}')
+
+
+async def a_note(call: int) -> bytes:
+    store = MemoryStore()
+    completion = await a_completion(store, AN_ASKING, RED)
+    completion.close()
+    resolution = Resolution(call, Outcome.SETTLED, 67, "google/painting-model", '{"a":1}')
+    return encode(Note(resolution, kept_completion(call, completion)))
+
+
+OPEN, POSTED = Posted(0, 80, 1), Posted(0, 80, 1, Outcome.SETTLED, 67, "google/painting-model", '{"a":1}')
+
+
+@pytest.mark.parametrize(
+    ("call", "sent", "noted", "resolution", "failure"),
+    [
+        pytest.param(OPEN, False, False, Resolution(0, Outcome.VOID), Code.OVERLOADED, id="nothing was sent"),
+        pytest.param(OPEN, True, False, Resolution(0, Outcome.UNKNOWN), Code.PROVIDER_BROKE_OFF, id="sent"),
+        pytest.param(OPEN, True, True, SETTLED, None, id="answered and noted"),
+        pytest.param(POSTED, True, True, SETTLED, None, id="answered, noted and posted"),
+        pytest.param(POSTED, True, False, SETTLED, Code.PROVIDER_BROKE_OFF, id="posted, its answer lost"),
+    ],
+)
+async def test_what_a_dead_process_left(
+    call: Posted, sent: bool, noted: bool, resolution: Resolution, failure: Code | None
+) -> None:
+    notes = {0: await a_note(0)} if noted else {}
+    closing, answers = closing_after_crash(generation(call, sent=sent), notes)
+    assert (closing.generation_id, closing.resolutions, closing.ending) == ("chatcmpl-1", (resolution,), None)
+    assert [one.code for one in answers.failures] == ([failure] if failure else [])
+    assert len(answers.completions) == (0 if failure else 1)
+
+
+async def test_each_of_several_calls_is_resolved_by_what_is_known_of_it() -> None:
+    calls = (Posted(0, 80, 1), Posted(1, 80, 1), Posted(2, 80, 1, Outcome.VOID))
+    closing, answers = closing_after_crash(generation(*calls), {1: await a_note(1)})
+    outcomes = {each.call: each.outcome for each in closing.resolutions}
+    assert outcomes == {0: Outcome.UNKNOWN, 1: Outcome.SETTLED, 2: Outcome.VOID}
+    assert state_of(answers, outcomes) is State.DONE
+    assert [completion.call for completion in answers.completions] == [1]
+    assert [failure.call for failure in answers.failures] == [0, 2]
+
+
+def test_a_note_is_kept_under_generation_and_call() -> None:
+    assert note_name("chatcmpl-1", 3) == "chatcmpl-1.3"
