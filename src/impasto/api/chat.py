@@ -130,8 +130,11 @@ class _Answering:
 
     async def _refuse(self, attached: Attached, failure: Failure, receive: Receive, send: Send) -> None:
         """Say why there is no answer. It is delivered when it is said: who was cut off before asks again."""
+        passing = self.endpoint.completions.passing
         was_lost = self.line.is_lost
+        passing("responding")
         await answer_failure(failure, self.scope, receive, send)
+        passing("responded")
         await _noted(attached, Delivery.LOST if was_lost else Delivery.DELIVERED)
 
     async def _left(self, attached: Attached) -> None:

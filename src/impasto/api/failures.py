@@ -49,6 +49,11 @@ class FailuresAnswered:
             await answer(scope, receive, send)
 
 
+async def answer_failure(failure: Failure, scope: Scope, receive: Receive, send: Send) -> None:
+    """The same answer, for who has something to do when it is sent."""
+    await _answer_to(failure, scope)(scope, receive, send)
+
+
 def _answer_to(error: Exception, scope: Scope) -> Response:
     match error:
         case HTTPException():
