@@ -120,6 +120,18 @@ def _impasto_environment(upstream: Upstream) -> dict[str, str]:
     }
 
 
+def _untilled(_: Upstream, port: int) -> list[str]:
+    return [sys.executable, "-m", "bench.untilled", "--port", str(port)]
+
+
+def _postgres_environment(upstream: Upstream) -> dict[str, str]:
+    return _impasto_environment(upstream) | {"IMPASTO_DATABASE_URL": os.environ["BENCH_POSTGRES_URL"]}
+
+
+def _postgres_missing() -> str | None:
+    return None if "BENCH_POSTGRES_URL" in os.environ else "BENCH_POSTGRES_URL names no empty database"
+
+
 # --- LiteLLM ---
 
 
@@ -170,6 +182,16 @@ TARGETS = (
     Target("nginx", "gemini", _GEMINI, _nginx(_TUNED)),
     Target("nginx-buffering", "gemini", _GEMINI, _nginx("")),
     Target("impasto-whole", "whole", "/v3/chat/completions", _impasto, _impasto_environment, "/health/ready"),
+    Target("impasto-no-till", "whole", "/v3/chat/completions", _untilled, _impasto_environment, "/health/ready"),
+    Target(
+        "impasto-postgresql",
+        "whole",
+        "/v3/chat/completions",
+        _impasto,
+        _postgres_environment,
+        "/health/ready",
+        _postgres_missing,
+    ),
     Target("impasto-streamed", "streamed", "/v3/chat/completions", _impasto, _impasto_environment, "/health/ready"),
     Target(
         "LiteLLM",

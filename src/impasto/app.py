@@ -70,11 +70,14 @@ class Readiness:
 
 
 def build(
-    settings: Settings, readiness: Readiness | None = None, passing: Callable[[str], None] = lambda _: None
+    settings: Settings,
+    readiness: Readiness | None = None,
+    passing: Callable[[str], None] = lambda _: None,
+    keeping: Keeping | None = None,
 ) -> AccessLog:
     """The gateway as an ASGI app. Raises `ConfigError` for settings that do not fit together.
 
-    `passing` hears the name of each step of each request.
+    `passing` hears the name of each step of each request. `keeping` stands in for what the settings name.
     """
     catalogue = load_operators_catalogue(settings)
     access = access_of(settings, catalogue)
@@ -82,7 +85,7 @@ def build(
     engine = painter.PainterEngine()
     fetcher = ImageFetcher(addresses=_addresses(settings))
     readiness = readiness or Readiness()
-    keeping = keeping_of(settings)
+    keeping = keeping or keeping_of(settings)
     readiness.is_well = lambda: keeping.caretaker.is_well
     limits = _rate_limits(settings)
     completions = Completions(

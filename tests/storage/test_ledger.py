@@ -369,6 +369,21 @@ async def test_nothing_is_sent_for_what_has_ended_meanwhile(till: Till) -> None:
     assert caught.value.retry_helps
 
 
+async def test_what_was_sent_meanwhile_is_not_closed_as_unsent(till: Till) -> None:
+    await till.begin(opening("one", await add_key(till.database), sent=False))
+    await till.ledger.mark_sent("one")
+    await till.ledger.close(replace(void("one"), unless_sent=True))
+    assert await till.states() == {"one": "running"}
+    assert (await till.balance()).held == 100
+
+
+async def test_what_was_not_sent_is_closed_as_unsent(till: Till) -> None:
+    await till.begin(opening("one", await add_key(till.database), sent=False))
+    await till.ledger.close(replace(void("one"), unless_sent=True))
+    assert await till.states() == {"one": "refused"}
+    assert await till.balance() == Balance()
+
+
 class BreakingLine:
     """A database whose line breaks at some writes: before they arrive, or after, when nobody hears of it."""
 

@@ -261,9 +261,10 @@ class Completions:
             if isinstance(begun, Begun):
                 self._refused.take(asked.key.id, asked.request_hash)
             return begun
-        until = self.now() + SIBLINGS_SECONDS
+        clock = asyncio.get_running_loop().time
+        until = clock() + SIBLINGS_SECONDS
         while isinstance(begun := await self.ledger.begin(replace(opening, retry="wait")), Undecided):
-            if self.now() >= until:
+            if clock() >= until:
                 return await self.ledger.begin(replace(opening, retry="open"))
             await asyncio.sleep(LOOK_SECONDS[1])
         return begun

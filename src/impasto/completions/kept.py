@@ -149,7 +149,9 @@ def answers_of(generation: Generation, store: BlobStore) -> Answers:
     kept = _kept_answers(generation, store)
     failures = {failure.call: _failure(failure) for failure in kept.failures}
     if not kept.completions:
-        raise failures[min(failures)] if failures else broke_off()
+        if failures:
+            raise failures[min(failures)]
+        raise _never_sent() if generation.state is State.REFUSED else broke_off()
     asking = asking_of(generation)
     completions: dict[int, Completion] = {}
     try:

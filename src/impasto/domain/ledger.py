@@ -136,11 +136,15 @@ class Ending:
 
 @dataclass(frozen=True, slots=True)
 class Closing:
-    """Calls of a generation that have ended, and the end of the generation itself where this was the last."""
+    """Calls of a generation that have ended, and the end of the generation itself where this was the last.
+
+    `unless_sent`: nothing happens if something may have been sent for it meanwhile.
+    """
 
     generation_id: str
     resolutions: tuple[Resolution, ...]
     ending: Ending | None = None
+    unless_sent: bool = False
 
 
 @dataclass(frozen=True, slots=True)

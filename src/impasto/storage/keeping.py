@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
+from impasto.completions.ports import Ledger
 from impasto.domain.keys import VirtualKey, secret_from
 from impasto.domain.retention import Retention
 from impasto.domain.spending import BudgetState, Group, Question
@@ -32,7 +33,7 @@ class Keeping:
 
     database: Database
     store: FileStore
-    ledger: SqlLedger
+    ledger: Ledger
     keys: SqlKeys
     register: SqlKeyRegister
     caretaker: Caretaker

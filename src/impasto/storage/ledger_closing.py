@@ -22,6 +22,12 @@ def _kept_again(statement: Insert) -> Insert:
 
 _ENTRIES_OF = select(entries).where(entries.c.generation_id.in_(bindparam("ids", expanding=True)))
 _KEYS_OF = select(generations.c.id, generations.c.key_id).where(generations.c.id.in_(bindparam("ids", expanding=True)))
+_SENT_AMONG = (
+    select(generations.c.id)
+    .where(generations.c.id.in_(bindparam("ids", expanding=True)), generations.c.sent)
+    .order_by(generations.c.id)
+    .with_for_update()
+)
 _INSERT_ENTRIES = insert(entries)
 _END = (
     update(generations)
@@ -55,6 +61,7 @@ def close(connection: Connection, closings: Sequence[Closing], now: float) -> li
 
     The entries that were added: the caller adds them to the balances.
     """
+    closings = _not_sent(connection, closings)
     if not closings:
         return []
     now_ms = int(now * 1000)
@@ -69,6 +76,15 @@ def close(connection: Connection, closings: Sequence[Closing], now: float) -> li
     if new:
         connection.execute(_INSERT_ENTRIES, new)
     return new
+
+
+def _not_sent(connection: Connection, closings: Sequence[Closing]) -> Sequence[Closing]:
+    """`closings` without those that something was sent for although they are only for what was not."""
+    asked = sorted(closing.generation_id for closing in closings if closing.unless_sent)
+    if not asked:
+        return closings
+    sent = set(connection.scalars(_SENT_AMONG, {"ids": asked}))
+    return [closing for closing in closings if not (closing.unless_sent and closing.generation_id in sent)]
 
 
 def _entries_of(

@@ -15,14 +15,21 @@ from impasto.storage.ledger import SqlLedger
 async def resolve(generation_id: str, ledger: SqlLedger, store: FileStore) -> None:
     """Resolve one generation whose process is dead."""
     generation = await ledger.find(generation_id)
-    if generation is None:
-        return
+    while generation is not None:
+        await _close(generation, ledger, store)
+        generation = await ledger.find(generation_id)
+        # Should the process live after all and have sent just now, nothing was closed: nobody knows the outcome then.
+        if generation is not None and generation.state is not State.RUNNING:
+            return
+
+
+async def _close(generation: Generation, ledger: SqlLedger, store: FileStore) -> None:
     notes = await _notes_of(generation, store)
     closing, answers = closing_after_crash(generation, notes)
     text = encode(answers)
     state = state_of(answers, {each.call: each.outcome for each in closing.resolutions})
     ending = ending_of(answers, text, await keep_long(text, store), state)
-    await ledger.close(Closing(generation.id, closing.resolutions, ending))
+    await ledger.close(Closing(generation.id, closing.resolutions, ending, unless_sent=not generation.sent))
     await _take_notes_away(generation, store)
 
 
