@@ -3,6 +3,7 @@
 import json
 from base64 import b64decode
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -10,18 +11,29 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from impasto.api.chat_answer import PIECE_BYTES, Answers, RenderedAnswer, render_answer, usage_body
+from impasto.api.chat_answer import PIECE_BYTES, RenderedAnswer, render_answer, usage_body
 from impasto.api.shapes import SHAPES
-from impasto.completions.answer import Bill, Completion, CostStatus, Part, Picture, Words
-from impasto.domain.chat import ChatRequest, Message, TextPart
+from impasto.completions.answer import (
+    Answers,
+    Asking,
+    Bill,
+    Completion,
+    CostStatus,
+    Item,
+    Manner,
+    Picture,
+    ServedBy,
+    Words,
+)
 from impasto.domain.events import Finished, FinishReason
 from impasto.domain.image import Dimensions, ImageConfig
 from impasto.domain.model import Model
 from impasto.domain.usage import Usage
-from impasto.storage.spool import FileSpools
 from tests.api.surface import BRUSH, DRAFTER, STOP, USAGE, data_url, png
+from tests.fakes.blobs import MemoryStore
 
 ID = "chatcmpl-0123456789abcdef"
+ASKING = Asking(1_769_000_000, "brush", ImageConfig("16:9", "2K"), 1, Manner())
 
 
 def completed(
@@ -32,39 +44,48 @@ def completed(
     media_type: str = "image/png",
     facts: Mapping[str, object] | None = None,
     stood_in: bool = False,
+    store: MemoryStore | None = None,
 ) -> Completion:
     """An answer of words (`str`) and pictures (`bytes`), in this order."""
-    spool = FileSpools(memory_bytes=1 << 10).open()
-    parts: list[Part] = []
-    offset = 0
-    for part in given_parts:
+    store = store or MemoryStore()
+    items: list[Item] = []
+    for number, part in enumerate(given_parts):
         if isinstance(part, str):
-            parts.append(Words(part))
+            items.append(Words((part,)))
         else:
-            spool.write(part)
-            parts.append(Picture(offset, len(part), media_type, Dimensions(4, 3)))
-            offset += len(part)
+            blob = store.open()
+            blob.write(part)
+            items.append(Picture(blob, len(part), media_type, Dimensions(4, 3), f"img_{number}"))
     return Completion(
         id=ID,
-        created=1_769_000_000,
-        request=ChatRequest("brush", (Message("user", (TextPart("a cat"),)),), ImageConfig("16:9", "2K")),
-        served_by=model,
+        asking=ASKING,
+        served_by=ServedBy.of(model),
         stood_in=stood_in,
         sent=ImageConfig("16:9"),
-        parts=tuple(parts),
+        items=tuple(items),
         bill=Bill(USAGE, cost, CostStatus.UNKNOWN if cost is None else CostStatus.EXACT),
         finish=finish,
         facts=facts or {},
-        spool=spool,
     )
 
 
-def rendered(completion: Completion, shape: str = "content", ignored: Sequence[str] = ()) -> bytes:
-    answer: RenderedAnswer = render_answer(
-        Answers({0: completion}), shape=shape, ignored=tuple(ignored), version="1.2.3"
-    )
+def answers_with(
+    completion: Completion, shape: str = "content", ignored: Sequence[str] = (), delivery: str = "inline"
+) -> Answers:
+    asking = replace(ASKING, manner=Manner(shape, delivery, ignored=tuple(ignored), version="1.2.3"))
+    return Answers(ID, asking, {0: replace(completion, asking=asking)})
+
+
+def link_of(image_id: str) -> str:
+    return f"https://gateway.test/{image_id}?a=1&b=2"
+
+
+def rendered(
+    completion: Completion, shape: str = "content", ignored: Sequence[str] = (), delivery: str = "inline"
+) -> bytes:
+    answer: RenderedAnswer = render_answer(answers_with(completion, shape, ignored, delivery), link_of)
     body = b"".join(answer)
-    completion.spool.close()
+    completion.close()
     assert answer.content_length == len(body)
     return body
 
@@ -114,6 +135,7 @@ def test_the_whole_body() -> None:
         "applied": [
             {
                 "choice": 0,
+                "id": "img_1",
                 "asked": {"aspect_ratio": "16:9", "image_size": "2K"},
                 "sent": {"aspect_ratio": "16:9"},
                 "dimensions": {"width": 4, "height": 3},
@@ -204,6 +226,23 @@ def test_many_pictures_keep_their_order() -> None:
     assert message_of(completed(*pictures), "images")["images"] == images_of(*pictures)
 
 
+# --- links ---
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_links_stand_where_data_urls_would(shape: str) -> None:
+    def both(delivery: str) -> Any:
+        completion = completed("One: ", A, "two: ", B)
+        return json.loads(rendered(completion, shape, delivery=delivery), parse_float=Decimal)
+
+    inline, linked = both("inline"), both("url")
+    text = json.dumps(inline, default=float)
+    for number, picture in ((1, A), (3, B)):
+        text = text.replace(data_url(picture), link_of(f"img_{number}"))
+    assert json.loads(text, parse_float=Decimal) == json.loads(json.dumps(linked, default=float), parse_float=Decimal)
+    assert "base64" not in json.dumps(linked, default=float)
+
+
 # --- refusals ---
 
 FILTERED = Finished(FinishReason.CONTENT_FILTER, "IMAGE_SAFETY", "It looks unsafe.")
@@ -288,7 +327,7 @@ def test_usage_sums(usage: Usage) -> None:
 @pytest.mark.parametrize("shape", ["content", "images"])
 def test_every_length_is_right_and_every_byte_arrives(byte_count: int, shape: str) -> None:
     picture = bytes(number * 31 % 256 for number in range(byte_count))
-    before, after = b"\xff" * 7, b"\x00" * 5  # what lies around it in the spool
+    before, after = b"\xff" * 7, b"\x00" * 5
     message = message_of(completed(before, "x", picture, "y", after), shape)
     urls = [part["image_url"]["url"] for part in message["images"]] if "images" in message else [message["content"]]
     found = [b64decode(url.partition(",")[2], validate=True) for url in urls]
@@ -298,10 +337,8 @@ def test_every_length_is_right_and_every_byte_arrives(byte_count: int, shape: st
 
 
 def test_the_pieces_are_small() -> None:
-    completion = completed(png(10 * PIECE_BYTES))
-    answer = render_answer(Answers({0: completion}), shape="content", ignored=(), version="1")
+    answer = render_answer(answers_with(completed(png(10 * PIECE_BYTES))), link_of)
     assert max(len(piece) for piece in answer) <= PIECE_BYTES // 3 * 4
-    completion.spool.close()
 
 
 @pytest.mark.parametrize("media_type", ["image/png", "image/jpeg", "image/webp", "image/gif", "image/avif"])

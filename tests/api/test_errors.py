@@ -17,6 +17,7 @@ TYPES = {
     403: {"permission_error"},
     404: {"not_found_error"},
     405: {"invalid_request_error"},
+    409: {"conflict_error"},
     410: {"not_found_error"},
     413: {"invalid_request_error"},
     415: {"invalid_request_error"},
@@ -57,7 +58,9 @@ def test_what_interface_promises_by_code() -> None:
         Code.PROVIDER_RATE_LIMITED: 429, Code.INTERNAL: 500, Code.PROVIDER_WRONG: 502, Code.PROVIDER_BROKE_OFF: 502,
         Code.PROVIDER_AUTH: 502, Code.PROVIDER_NOT_CONFIGURED: 503, Code.STORE_UNAVAILABLE: 503, Code.OVERLOADED: 503,
         Code.PROVIDER_OVERLOADED: 503, Code.PROVIDER_NO_QUOTA: 503, Code.DEADLINE_EXCEEDED: 504,
-        Code.PROVIDER_TIMEOUT: 504,
+        Code.PROVIDER_TIMEOUT: 504, Code.BUDGET_SPENT: 402, Code.BUDGET_HELD: 429, Code.RATE_LIMITED: 429,
+        Code.TOO_MANY_AT_ONCE: 429, Code.STILL_RUNNING: 409, Code.ANSWER_GONE: 410, Code.IDEMPOTENCY_KEY_REUSED: 422,
+        Code.LEDGER_UNAVAILABLE: 503,
     }  # fmt: skip
     assert {code: status_of(code) for code in promised} == promised
 

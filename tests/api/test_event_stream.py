@@ -28,11 +28,18 @@ async def test_the_status_goes_out_with_the_first_event() -> None:
     assert not stream.has_begun
     await stream.write(b"data: 1\n\n")
     await stream.write(b"data: 2\n\n")
-    await stream.end()
     start, *rest = line.messages
     assert start["status"] == 200
     assert dict(start["headers"])[b"content-type"] == b"text/event-stream; charset=utf-8"
-    assert [message["more_body"] for message in rest] == [True, True, False]
+    assert [message["more_body"] for message in rest] == [True, True]  # whoever opened it ends the answer
+
+
+async def test_headers_stand_beside_those_of_every_stream() -> None:
+    line = Line()
+    await EventStream(line.send, {"idempotent-replayed": "true"}).write(b"data: 1\n\n")
+    headers = dict(line.messages[0]["headers"])
+    assert headers[b"idempotent-replayed"] == b"true"
+    assert headers[b"x-accel-buffering"] == b"no"
 
 
 async def test_a_silence_is_broken_by_a_comment_that_carries_the_status() -> None:
