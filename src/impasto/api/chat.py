@@ -135,7 +135,7 @@ class _Answering:
         passing("responding")
         await answer_failure(failure, self.scope, receive, send)
         passing("responded")
-        await _noted(attached, Delivery.LOST if was_lost else Delivery.DELIVERED)
+        await self._note_heard(attached, was_lost=was_lost)
 
     async def _left(self, attached: Attached) -> None:
         """Nobody is on the line any more. The place that the request holds is given back when it ends."""
@@ -199,6 +199,9 @@ class _Answering:
         was_lost = self.line.is_lost
         await send({"type": "http.response.body", "body": last, "more_body": False})
         self.endpoint.completions.passing("responded")
+        await self._note_heard(attached, was_lost=was_lost)
+
+    async def _note_heard(self, attached: Attached, *, was_lost: bool) -> None:
         if attached.is_recognisable:
             has_it = not was_lost and await self.line.confirmed()
             await _noted(attached, Delivery.DELIVERED if has_it else Delivery.LOST)
