@@ -194,7 +194,7 @@ def test_a_wrong_type_is_named(fields: dict[str, object], param: str, unknown: d
         ({"n": 0}, Code.INVALID_VALUE, "n"),
         ({"image_output": "neither"}, Code.INVALID_VALUE, "image_output"),
         ({"image_output": "x" * 9999}, Code.INVALID_VALUE, "image_output"),
-        ({"image_delivery": "url"}, Code.INVALID_VALUE, "image_delivery"),
+        ({"image_delivery": "pigeon"}, Code.INVALID_VALUE, "image_delivery"),
         ({"modalities": ["text", "audio"]}, Code.INVALID_VALUE, "modalities"),
     ],
 )
