@@ -130,6 +130,7 @@ def build(
         find_image=partial(find_image, keeping.database),
         budget_of=keeping.budget_of,
         spending_of=keeping.spending_of,
+        totals_of=keeping.totals_of,
         register=keeping.register,
         links=Links(link_base(settings) or "", subkey(keeping.secret, "links"), settings.link_seconds, time.time),
         makes_links=link_base(settings) is not None,

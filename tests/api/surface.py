@@ -23,7 +23,7 @@ from impasto.domain.events import Event, Finished, FinishReason, ImageData, Imag
 from impasto.domain.keys import VirtualKey
 from impasto.domain.model import ImageLimits, Model, Provider
 from impasto.domain.pricing import Price
-from impasto.domain.spending import Group, Question
+from impasto.domain.spending import Group, Question, Totals
 from impasto.domain.usage import Usage
 from impasto.storage.keys import FixedKeys
 from tests.fakes.answerers import FakeAnswerers, Script
@@ -196,6 +196,9 @@ def gateway_of(
     async def no_budget(account_id: str) -> None:
         return None
 
+    async def no_totals() -> Totals:
+        return Totals(67_200_000, 0, 5, 1, 2)
+
     async def nothing_spent(question: Question) -> list[Group]:
         return []
 
@@ -223,6 +226,7 @@ def gateway_of(
         find_image=no_image,
         budget_of=no_budget,
         spending_of=nothing_spent,
+        totals_of=no_totals,
         links=Links("https://gateway.test", b"secret", 3600, lambda: 1_769_000_000.5),
         makes_links=True,
     )

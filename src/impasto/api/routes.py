@@ -25,6 +25,7 @@ from impasto.api.health import Health
 from impasto.api.images import ImageContent
 from impasto.api.links import Links
 from impasto.api.manage import Manage
+from impasto.api.metrics import Metrics, ReadTotals
 from impasto.api.models import ModelList
 from impasto.api.page import page
 from impasto.api.rate_limits import Limited, RateLimits
@@ -73,6 +74,7 @@ class Gateway:
     find_image: Callable[[str], Awaitable[StoredImage | None]]
     budget_of: ReadBudget
     spending_of: ReadSpending
+    totals_of: ReadTotals
     links: Links
     makes_links: bool = False
     finishes: bool = True
@@ -102,6 +104,7 @@ def resources_of(gateway: Gateway) -> tuple[Resource, ...]:
     content = ImageContent(gateway.find_image, gateway.completions.store, gateway.links, gateway.keys)
     models = ModelList(gateway.catalogue, gateway.available)
     health = Health(gateway.is_ready)
+    metrics = Metrics(gateway.totals_of, gateway.keys)
     return (
         Resource("POST", "/v3/chat/completions", "generate", chat("content"), remembered=True),
         Resource("POST", "/v3/llm/chat/completions", "generate", chat("content"), remembered=True),
@@ -118,6 +121,7 @@ def resources_of(gateway: Gateway) -> tuple[Resource, ...]:
         Resource("GET", "/v1/models/{model_id:path}", "public", request_response(models.one)),
         Resource("GET", "/health/live", "public", request_response(health.live)),
         Resource("GET", "/health/ready", "public", request_response(health.ready)),
+        Resource("GET", "/metrics", "public", request_response(metrics.read)),
         Resource("GET", "/", "public", request_response(page)),
         *_administration(gateway),
     )

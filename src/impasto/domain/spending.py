@@ -108,3 +108,15 @@ def check_groups(by: tuple[str, ...], param: str) -> None:
             )
     if len(set(by)) < len(by):
         raise Failure(Code.INVALID_VALUE, f"{param} names something twice. Name each once.", param=param)
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Of all accounts and periods together: nano-dollars spent, held by what runs and of unknown outcome; how many
+    calls settled above what was held for them, and by how much."""
+
+    spent_nano: int = 0
+    held_nano: int = 0
+    unknown_nano: int = 0
+    overruns: int = 0
+    overrun_nano: int = 0

@@ -14,7 +14,7 @@ from typing import Self
 from impasto.completions.ports import Ledger
 from impasto.domain.keys import VirtualKey, secret_from
 from impasto.domain.retention import Retention
-from impasto.domain.spending import BudgetState, Group, Question
+from impasto.domain.spending import BudgetState, Group, Question, Totals
 from impasto.storage.blobs import FileStore
 from impasto.storage.caretaker import Caretaker
 from impasto.storage.database import Database, database_at
@@ -22,6 +22,7 @@ from impasto.storage.key_register import SqlKeyRegister
 from impasto.storage.keys import SqlKeys, hashing_key_of
 from impasto.storage.ledger import SqlLedger
 from impasto.storage.processes import Processes
+from impasto.storage.totals import totals_of
 from impasto.storage.usage import budget_state_of, spending_of
 
 PROCESSES_FOLDER = "processes"
@@ -77,6 +78,10 @@ class Keeping:
     async def spending_of(self, question: Question) -> list[Group]:
         """What was spent."""
         return await self.database.read(lambda connection: spending_of(connection, question))
+
+    async def totals_of(self) -> Totals:
+        """What the ledger comes to, all in all."""
+        return await self.database.read(totals_of)
 
 
 def _new_secret() -> str:

@@ -112,6 +112,7 @@ entries = Table(
     Column("at_ms", BigInteger, nullable=False),
     Index("entries_by_account", "account_id", "at_ms"),
     Index("entries_by_time", "at_ms"),
+    Index("entries_overrun", "at_ms", sqlite_where=text("overrun"), postgresql_where=text("overrun")),
 )
 """The ledger. Step 0 reserves, step 1 resolves, step 2 resolves what step 1 had to leave unknown: the primary key
 lets each happen once. `held`, `unknown` and `spent` are changes, and what they add up to is the balance."""

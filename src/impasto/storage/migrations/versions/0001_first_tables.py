@@ -171,6 +171,14 @@ def upgrade() -> None:
     )
     op.create_index("entries_by_account", "entries", ["account_id", "at_ms"], unique=False)
     op.create_index("entries_by_time", "entries", ["at_ms"], unique=False)
+    op.create_index(
+        "entries_overrun",
+        "entries",
+        ["at_ms"],
+        unique=False,
+        sqlite_where=sa.text("overrun"),
+        postgresql_where=sa.text("overrun"),
+    )
     op.create_table(
         "images",
         sa.Column("id", sa.String(length=80), nullable=False),
