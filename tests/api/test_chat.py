@@ -2,39 +2,40 @@
 
 import asyncio
 import json
-from collections.abc import Callable, MutableMapping
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 import pytest
+from starlette.types import Message
 
+from impasto.api.chat_answer import PIECE_BYTES
 from impasto.api.failures import AnswerBrokeOffError
-from impasto.api.routes import asgi_app
-from impasto.completions.ports import Spool
 from impasto.domain.chat import ImagePart, TextPart
 from impasto.domain.errors import Code, Failure
 from impasto.domain.events import Event, Finished, FinishReason, Text, UsageSeen
+from impasto.domain.ledger import State
 from impasto.domain.model import Lifecycle
-from impasto.storage.spool import FileSpools
 from tests.api.surface import (
     BRUSH,
     CATALOGUE,
+    KEY,
     PICTURE,
+    SANDBOX_KEY,
     STOP,
     USAGE,
     WHOLE_ANSWER,
     Answer,
     Surface,
     data_url,
-    gateway_of,
     picture_events,
     png,
     request_body,
     surface,
 )
-from tests.fakes.answerers import FakeAnswerers, Script
-from tests.fakes.images import FakeImages
+from tests.fakes.answerers import Script
 
 CHAT = "/v3/chat/completions"
 
@@ -68,14 +69,11 @@ async def test_an_alias_is_answered_under_the_name_that_was_asked_for() -> None:
 
 
 async def test_a_model_that_goes_says_when() -> None:
-    at = surface()
     going = replace(BRUSH, lifecycle=Lifecycle(retired=date(2026, 6, 25)))
-    gateway = gateway_of(at.answerers, at.images)
-    catalogue = replace(CATALOGUE, models={**CATALOGUE.models, BRUSH.id: going})
-    gateway = replace(gateway, completions=replace(gateway.completions, catalogue=catalogue))
-    answer = await Surface(asgi_app(gateway), at.answerers, at.images).complete(model="brush")
+    at = surface(catalogue=replace(CATALOGUE, models={**CATALOGUE.models, BRUSH.id: going}))
+    answer = await at.complete(model="brush")
     assert (answer.status, answer.headers["sunset"]) == (200, "Thu, 25 Jun 2026 00:00:00 GMT")
-    assert "sunset" not in (await at.complete()).headers
+    assert "sunset" not in (await surface().complete()).headers
 
 
 async def test_a_refusal_is_200_with_its_cost() -> None:
@@ -98,12 +96,15 @@ async def test_a_link_is_fetched_once_and_sent_as_bytes() -> None:
 
 
 async def test_a_link_that_leads_nowhere_is_named_before_anything_is_spent() -> None:
-    at = surface()
-    part = {"type": "image_url", "image_url": {"url": "https://x.test/gone.png"}}
-    answer = await at.complete(messages=[{"role": "user", "content": [part]}])
-    assert answer.status == 400
-    assert answer.json["error"]["param"] == "messages[0].content[0].image_url.url"
-    assert at.answerers.calls == []
+    for streamed in (False, True):
+        at = surface()
+        part = {"type": "image_url", "image_url": {"url": "https://x.test/gone.png"}}
+        answer = await at.complete(messages=[{"role": "user", "content": [part]}], stream=streamed)
+        assert answer.status == 400
+        assert answer.json["error"]["param"] == "messages[0].content[0].image_url.url"
+        assert at.answerers.calls == []
+        (generation,) = at.ledger.generations.values()
+        assert generation.state is State.REFUSED
 
 
 async def test_an_answer_pasted_back_is_the_same_picture() -> None:
@@ -132,7 +133,31 @@ async def test_max_cost_below_the_estimate_spends_nothing() -> None:
     at = surface()
     answer = await at.complete(max_cost=0.001)
     assert (answer.status, answer.json["error"]["code"]) == (402, "max_cost_exceeded")
-    assert at.answerers.calls == []
+    assert (at.answerers.calls, at.ledger.openings) == ([], [])
+
+
+@pytest.mark.parametrize(("code", "status"), [(Code.BUDGET_SPENT, 402), (Code.LEDGER_UNAVAILABLE, 503)])
+async def test_what_the_ledger_refuses_is_answered_before_anything_is_sent(code: Code, status: int) -> None:
+    for streamed in (False, True):
+        at = surface()
+        at.ledger.answers.append(Failure(code, "No."))
+        answer = await at.complete(stream=streamed)
+        assert (answer.status, answer.json["error"]["code"]) == (status, code)
+        assert answer.headers["x-impasto-generation-id"].startswith("chatcmpl-")
+        assert at.answerers.calls == []
+
+
+async def test_a_sandbox_answers_and_says_so() -> None:
+    at = surface()
+    answer = await at.complete(key=SANDBOX_KEY)
+    assert (answer.json["sandbox"], answer.json["cost"], answer.headers["x-impasto-cost"]) == (True, 0, "0")
+    assert "sandbox" not in (await at.complete()).json
+
+
+async def test_tags_are_held_with_the_request() -> None:
+    at = surface()
+    await at.complete(tags={"project": "fruit"})
+    assert at.ledger.openings[0].tags == {"project": "fruit"}
 
 
 async def test_a_body_in_pieces_is_the_same_body() -> None:
@@ -142,41 +167,15 @@ async def test_a_body_in_pieces_is_the_same_body() -> None:
     assert pieces.json == whole.json
 
 
-class _Spools:
-    """Counts what is open."""
-
-    def __init__(self) -> None:
-        self.open_count = 0
-        self.opened_count = 0
-
-    def open(self) -> Spool:
-        self.open_count += 1
-        self.opened_count += 1
-        return _Counted(FileSpools().open(), self._closed)
-
-    def _closed(self) -> None:
-        self.open_count -= 1
+# --- nothing is left open ---
 
 
-class _Counted:
-    def __init__(self, spool: Spool, closed: Callable[[], None]) -> None:
-        self._spool = spool
-        self._closed = closed
-        self.write = spool.write
-        self.read = spool.read
-
-    def close(self) -> None:
-        self._spool.close()
-        self._closed()
+def assert_nothing_is_open(at: Surface) -> None:
+    assert at.store.open_blobs == []
+    assert {generation.state for generation in at.ledger.generations.values()} & {State.RUNNING} == set()
 
 
-def counted(script: Script) -> tuple[Surface, _Spools]:
-    answerers, images, spools = FakeAnswerers(script), FakeImages(), _Spools()
-    gateway = gateway_of(answerers, images)
-    gateway = replace(gateway, completions=replace(gateway.completions, spools=spools))
-    return Surface(asgi_app(gateway), answerers, images), spools
-
-
+@pytest.mark.parametrize("streamed", [False, True])
 @pytest.mark.parametrize(
     ("script", "status"),
     [
@@ -187,44 +186,69 @@ def counted(script: Script) -> tuple[Surface, _Spools]:
         ([], 502),
     ],
 )
-async def test_no_spool_is_left_open(script: Script, status: int) -> None:
-    at, spools = counted(script)
-    assert (await at.complete()).status == status
-    assert (spools.opened_count, spools.open_count) == (1, 0)
+async def test_no_blob_is_left_open(script: Script, status: int, streamed: bool) -> None:
+    at = surface(script)
+    answer = await at.complete(stream=streamed)
+    assert answer.status == status if not streamed else answer.status in (status, 200)
+    assert answer.complete
+    assert_nothing_is_open(at)
 
 
-async def test_no_spool_is_left_open_when_sending_fails() -> None:
-    at, spools = counted(tuple(WHOLE_ANSWER))
-
-    async def receive() -> dict[str, object]:
-        return {"type": "http.request", "body": json.dumps(request_body()).encode(), "more_body": False}
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_no_blob_is_left_open_when_sending_fails(streamed: bool) -> None:
+    at = surface()
+    scope, receive = asked_by_hand(stream=streamed)
 
     async def send(_: object) -> None:
         raise ConnectionResetError
 
-    scope = {"type": "http", "method": "POST", "path": CHAT, "headers": [(b"x-api-key", b"key-that-may-generate")]}
     with pytest.raises(ConnectionError):
         await at.app(scope, receive, send)
-    assert (spools.opened_count, spools.open_count) == (1, 0)
+    assert_nothing_is_open(at)
 
 
-async def test_who_stops_reading_a_stream_is_cut_off() -> None:
-    answerers, images = FakeAnswerers(tuple(WHOLE_ANSWER)), FakeImages()
-    gateway = gateway_of(answerers, images)
-    gateway = replace(gateway, completions=replace(gateway.completions, deadline_seconds=0.05))
-    body = json.dumps(request_body(stream=True)).encode()
+def asked_by_hand(**fields: object) -> tuple[dict[str, Any], Callable[[], Awaitable[Message]]]:
+    """A request of a caller who stays on the line, and what he says."""
+    messages = [{"type": "http.request", "body": json.dumps(request_body(**fields)).encode(), "more_body": False}]
 
-    async def receive() -> dict[str, object]:
-        return {"type": "http.request", "body": body, "more_body": False}
+    async def receive() -> Message:
+        if not messages:
+            await asyncio.Event().wait()
+        return messages.pop()
 
-    async def send(message: MutableMapping[str, object]) -> None:
-        if message["type"] == "http.response.body":
+    headers = [(b"x-api-key", KEY.encode())]
+    return {"type": "http", "method": "POST", "path": CHAT, "headers": headers}, receive
+
+
+@pytest.mark.parametrize(("streamed", "reads_all_but_the_end"), [(True, False), (True, True), (False, True)])
+async def test_who_stops_reading_is_cut_off(streamed: bool, reads_all_but_the_end: bool) -> None:
+    at = surface(deadline_seconds=0.05)
+    scope, receive = asked_by_hand(stream=streamed)
+
+    async def send(message: Message) -> None:
+        if message["type"] == "http.response.body" and not (reads_all_but_the_end and message["more_body"]):
             await asyncio.Event().wait()
 
-    scope = {"type": "http", "method": "POST", "path": CHAT, "headers": [(b"x-api-key", b"key-that-may-generate")]}
     with pytest.raises(AnswerBrokeOffError):
         async with asyncio.timeout(2):
-            await asgi_app(gateway)(scope, receive, send)
+            await at.app(scope, receive, send)
+    assert_nothing_is_open(at)
+
+
+async def test_an_answer_whose_picture_cannot_be_read_any_more_is_cut() -> None:
+    at = surface([*picture_events(png(2 * PIECE_BYTES)), UsageSeen(USAGE), STOP])
+    scope, receive = asked_by_hand()
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+        at.store.breaks = True
+
+    with pytest.raises(AnswerBrokeOffError):
+        await at.app(scope, receive, send)
+    assert [message["type"] for message in sent].count("http.response.start") == 1
+    assert all(message.get("more_body", True) for message in sent)
+    assert_nothing_is_open(at)
 
 
 async def test_answers_at_once_do_not_mix() -> None:

@@ -33,6 +33,8 @@ class MemoryBlob:
     def read(self, offset: int, count: int) -> bytes:
         if self.times_closed:
             raise ValueError("closed")
+        if self.store.breaks:
+            raise self.store.full()
         return bytes(self.data[offset : offset + count])
 
     def close(self) -> None:
@@ -45,9 +47,13 @@ class MemoryBlob:
 
 @dataclass(slots=True)
 class MemoryStore:
-    """A store that takes `room` more bytes. `kept` and `notes` are its content; `open_blobs` should end empty."""
+    """A store that takes `room` more bytes. `kept` and `notes` are its content; `open_blobs` should end empty.
+
+    Nothing can be read while it `breaks`.
+    """
 
     room: int = 1 << 30
+    breaks: bool = False
     kept: dict[str, bytes] = field(default_factory=dict)
     notes: dict[str, bytes] = field(default_factory=dict)
     open_blobs: list[MemoryBlob] = field(default_factory=list)

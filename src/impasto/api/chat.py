@@ -6,8 +6,8 @@ otherwise.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable
-from contextlib import aclosing, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from email.utils import format_datetime
@@ -25,7 +25,7 @@ from impasto.api.chat_answer import LinkOf, RenderedAnswer, render_answer
 from impasto.api.chat_stream import DONE, ChunkWriter, error_event, receipt_chunk
 from impasto.api.chat_wire import ChatBody, parse_chat_body
 from impasto.api.event_stream import EventStream
-from impasto.api.failures import answer_failure
+from impasto.api.failures import AnswerBrokeOffError, answer_failure
 from impasto.api.money import decimal_text
 from impasto.api.repeats import repeatable_of
 from impasto.api.shapes import WAITING_SHAPES
@@ -163,7 +163,12 @@ class _Answering:
         passing("responding")
         if not spaces.has_begun:
             await _start(self._headers(attached) | _cost(answers.bill), rendered, send)
-        last = await _send_but_last(rendered, send)
+        try:
+            last = await _send_but_last(rendered, send)
+        except Failure as failure:  # the store, of which a picture is read while it is sent
+            note(self.scope, code=failure.code, why=failure.logged)
+            await _noted(attached, Delivery.LOST)
+            raise AnswerBrokeOffError from None
         await self._end(attached, send, last)
 
     async def _live(self, attached: Attached, send: Send) -> None:
@@ -174,7 +179,7 @@ class _Answering:
             if not stream.has_begun:
                 raise
             note(self.scope, code=failure.code, why=failure.logged)
-            async with asyncio.timeout(READING_SECONDS):
+            async with self._cutting_off(attached):
                 await stream.break_event()
                 await stream.write(error_event(failure) + DONE)
         await self._end(attached, send, b"")
@@ -182,7 +187,7 @@ class _Answering:
     async def _write_stream(self, attached: Attached, stream: EventStream) -> None:
         seconds = self.endpoint.completions.deadline_seconds
         try:
-            async with stream.kept_alive(), asyncio.timeout(seconds + min(seconds, READING_SECONDS)):
+            async with stream.kept_alive(), asyncio.timeout(seconds + self._reading_seconds):
                 chunks = self._chunks(attached)
                 async with aclosing(chunks):
                     async for chunk in chunks:
@@ -197,9 +202,24 @@ class _Answering:
     async def _end(self, attached: Attached, send: Send, last: bytes) -> None:
         """End the answer. Once it has ended the line tells nothing any more, so it is asked before."""
         was_lost = self.line.is_lost
-        await send({"type": "http.response.body", "body": last, "more_body": False})
+        async with self._cutting_off(attached):
+            await send({"type": "http.response.body", "body": last, "more_body": False})
         self.endpoint.completions.passing("responded")
         await self._note_heard(attached, was_lost=was_lost)
+
+    @property
+    def _reading_seconds(self) -> float:
+        return min(self.endpoint.completions.deadline_seconds, READING_SECONDS)
+
+    @asynccontextmanager
+    async def _cutting_off(self, attached: Attached) -> AsyncIterator[None]:
+        """For the last that is sent: who has stopped reading is not waited for without end."""
+        try:
+            async with asyncio.timeout(self._reading_seconds):
+                yield
+        except TimeoutError:
+            await _noted(attached, Delivery.LOST)
+            raise AnswerBrokeOffError from None
 
     async def _note_heard(self, attached: Attached, *, was_lost: bool) -> None:
         if attached.is_recognisable:

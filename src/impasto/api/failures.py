@@ -42,6 +42,8 @@ class FailuresAnswered:
             await self.app(scope, receive, watched)
         except CallerLeftError:
             note(scope, code="caller_left")
+        except AnswerBrokeOffError:
+            raise
         except Exception as error:
             answer = _answer_to(error, scope)
             if has_begun:
