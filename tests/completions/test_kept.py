@@ -227,6 +227,15 @@ def test_what_ended_with_failures_alone_raises_the_first() -> None:
     assert (raised.value.message, raised.value.param, raised.value.retry_helps) == ("0", "p", False)
 
 
+@pytest.mark.parametrize("helps", [False, True])
+def test_whether_a_repeat_helps_is_told_again(helps: bool) -> None:
+    failure = Failure(Code.OVERLOADED, "too much at once", retry_helps=helps)
+    text = encode(KeptAnswers((), (kept_failure(0, failure),)))
+    with pytest.raises(Failure) as raised:
+        answers_of(generation(ending=(text.decode(), None)), MemoryStore())
+    assert raised.value.retry_helps is helps
+
+
 def test_an_end_that_says_nothing_broke_off() -> None:
     with pytest.raises(Failure) as raised:
         answers_of(generation(), MemoryStore())

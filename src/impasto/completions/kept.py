@@ -59,6 +59,7 @@ class KeptFailure(msgspec.Struct, frozen=True):
     code: Code
     message: str
     param: str | None
+    retry_helps: bool = False
 
 
 class KeptAnswers(msgspec.Struct, frozen=True):
@@ -97,7 +98,7 @@ def kept_completion(call: int, completion: Completion) -> KeptCompletion:
 
 
 def kept_failure(call: int, failure: Failure) -> KeptFailure:
-    return KeptFailure(call, failure.code, failure.message, failure.param)
+    return KeptFailure(call, failure.code, failure.message, failure.param, failure.retry_helps)
 
 
 def state_of(answers: KeptAnswers, resolutions: Mapping[int, Outcome]) -> State:
@@ -265,7 +266,7 @@ def _item(item: _Words | _Picture | _ToolCall, store: BlobStore) -> Item:
 
 
 def _failure(kept: KeptFailure) -> Failure:
-    return Failure(kept.code, kept.message, param=kept.param)
+    return Failure(kept.code, kept.message, param=kept.param, retry_helps=kept.retry_helps)
 
 
 def _image_row(call: int, picture: _Picture) -> ImageRow:
