@@ -6,7 +6,7 @@ requests; each difference is a sentence.
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -43,13 +43,14 @@ class Kept:
 @dataclass(slots=True)
 class Audit:
     """The accounts: `told` by the callers, `called` by the provider, for each token; `noted` are the names of notes
-    that were there when a process was killed; `survivor` is the process that was not. `sums` is how much was seen."""
+    that were there when a process was killed; `survivors` are the processes that were not. `sums` is how much was
+    seen."""
 
     data: Path
     told: Sequence[Told]
     called: Mapping[str, int]
     noted: Iterable[str]
-    survivor: str
+    survivors: Collection[str]
     sums: Counter[str] = field(default_factory=Counter)
 
     def findings(self, connection: Connection) -> list[str]:
@@ -119,7 +120,9 @@ class Audit:
         for each in kept:
             if each.state == State.RUNNING or "" in each.outcomes.values():
                 yield f"{each.id} is open still"
-            elif each.owner == self.survivor and each.token not in harmed and Outcome.UNKNOWN in each.outcomes.values():
+            elif (
+                each.owner in self.survivors and each.token not in harmed and Outcome.UNKNOWN in each.outcomes.values()
+            ):
                 yield f"{each.id} is unknown, and nobody died"
 
     def _blobs(self, connection: Connection) -> Iterator[str]:

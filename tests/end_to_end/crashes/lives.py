@@ -47,7 +47,7 @@ Death = AtStep | AtTime
 def deaths(count: int, chance: Random) -> Iterator[Death]:
     """So many deaths in any order: two of three at a step, each step as often as the others, and the rest at random."""
     at_steps = count * 2 // 3 // len(STEPS) * len(STEPS) or min(count, len(STEPS))
-    planned: list[Death] = [AtStep(STEPS[number % len(STEPS)], chance.randint(1, 12)) for number in range(at_steps)]
+    planned: list[Death] = [AtStep(STEPS[number % len(STEPS)], chance.randint(1, 16)) for number in range(at_steps)]
     planned += [AtTime(chance.uniform(0.0, 1.0)) for _ in range(count - at_steps)]
     chance.shuffle(planned)
     yield from planned
@@ -124,6 +124,36 @@ class Lives:
     def _logged(self) -> str:
         """The end of the log."""
         return self._log.read_text(errors="replace")[-4000:]
+
+
+@asynccontextmanager
+async def workers(environment: Mapping[str, str], log: Path, url: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """`impasto serve` with two workers: ready when the block begins, ended in peace after it."""
+    command = (sys.executable, "-m", "impasto", "serve", "--workers", "2")
+    with log.open("ab") as written:
+        process = await asyncio.create_subprocess_exec(
+            *command, env=environment, cwd=log.parent, stdout=written, stderr=written
+        )
+    try:
+        async with aiohttp.ClientSession() as session, asyncio.timeout(READY_SECONDS):
+            while not await is_ready(session, url):  # noqa: ASYNC110 - another process gets ready
+                await asyncio.sleep(0.02)
+        yield process
+        process.terminate()
+        assert await asyncio.wait_for(process.wait(), END_SECONDS) == 0
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def workers_of(process: asyncio.subprocess.Process) -> list[int]:
+    """The ids of its workers; what Python starts beside them is none."""
+    listing = await asyncio.create_subprocess_exec(
+        "pgrep", "-P", str(process.pid), "-f", "spawn_main", stdout=asyncio.subprocess.PIPE
+    )
+    listed, _ = await listing.communicate()
+    return [int(line) for line in listed.split()]
 
 
 async def is_ready(session: aiohttp.ClientSession, url: str) -> bool:

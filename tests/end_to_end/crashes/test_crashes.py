@@ -7,7 +7,10 @@ Each database sees 40 deaths: at every step of a request, and at random. `IMPAST
 import asyncio
 import os
 import random
+import signal
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -21,11 +24,12 @@ from impasto.storage.key_register import SqlKeyRegister
 from impasto.storage.secret import subkey
 from tests.end_to_end.crashes.audit import Audit, count_running, processes_in
 from tests.end_to_end.crashes.callers import Crowd
-from tests.end_to_end.crashes.lives import STEPS, Lives, deaths, environment_of, free_port
-from tests.end_to_end.crashes.provider import surroundings
+from tests.end_to_end.crashes.lives import Lives, deaths, environment_of, free_port, workers, workers_of
+from tests.end_to_end.crashes.provider import Provider, surroundings
 from tests.end_to_end.crashes.wishes import Wishes
 
 KILLS = int(os.environ.get("IMPASTO_TEST_KILLS", "40"))
+WORKER_KILLS = max(4, KILLS // 10)
 CALLERS = 12
 RESOLVED_SECONDS = 60.0
 SECRET = "a secret of more than thirty-two characters"
@@ -34,18 +38,43 @@ BUDGET = Budget(10**15)
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120 + 10 * KILLS)]
 
 
-async def test_a_gateway_killed_again_and_again_loses_and_doubles_nothing(
-    empty_database_url: str, tmp_path: Path
-) -> None:
+@dataclass(frozen=True, slots=True)
+class House:
+    """A provider, a crowd that asks, and what a gateway between them is started with. `noted` are names of notes that
+    were there at a death."""
+
+    provider: Provider
+    crowd: Crowd
+    chance: random.Random
+    environment: Mapping[str, str]
+    folder: Path
+    noted: set[str] = field(default_factory=set)
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "data"
+
+    def look_at_notes(self) -> None:
+        notes = self.data / "store" / "notes"
+        if notes.exists():
+            self.noted.update(path.name for path in notes.iterdir())
+
+    async def check(self, database: Database, survivors: Sequence[str]) -> None:
+        """All is over, and all accounts agree."""
+        audit = Audit(self.data, self.crowd.told, self.provider.counted, self.noted, survivors)
+        findings = [*self.crowd.findings, *await database.read(audit.findings)]
+        print(f"{database.dialect}: {dict(self.crowd.counted + audit.sums)}")  # noqa: T201 - what a soak is for
+        assert findings == []
+
+
+@pytest.fixture
+async def house(empty_database_url: str, tmp_path: Path) -> AsyncIterator[House]:
     chance = random.Random(random.random())
     secrets = await make_keys(empty_database_url)
-    noted: set[str] = set()
     port = free_port()
-    url, data = f"http://127.0.0.1:{port}", tmp_path / "data"
     async with surroundings() as provider:
-        crowd = Crowd(url, Wishes(chance, secrets, provider.picture_url), provider)
         environment = environment_of(
-            IMPASTO_DATA=str(data),
+            IMPASTO_DATA=str(tmp_path / "data"),
             IMPASTO_DATABASE_URL=empty_database_url,
             IMPASTO_PORT=str(port),
             IMPASTO_SECRET=SECRET,
@@ -54,22 +83,53 @@ async def test_a_gateway_killed_again_and_again_loses_and_doubles_nothing(
             GEMINI_API_KEY="a key",
             GOOGLE_GEMINI_BASE_URL=provider.base_url,
         )
-        async with Lives(environment, tmp_path / "log", url) as lives, AsyncExitStack() as last:
-            async with crowd.asking(CALLERS):
-                for death in deaths(KILLS, chance):
-                    await lives.die(death)
-                    noted |= names_in(data / "store" / "notes")
-                await last.enter_async_context(lives.live())
-                # Not opened earlier: a file that somebody has open recovers otherwise.
-                database = database_at(empty_database_url)
-                [survivor] = await database.read(processes_in)
-            await nothing_open(database)
-        audit = Audit(data, crowd.told, provider.counted, noted, survivor)
-        findings = [*crowd.findings, *await database.read(audit.findings)]
+        crowd = Crowd(f"http://127.0.0.1:{port}", Wishes(chance, secrets, provider.picture_url), provider)
+        yield House(provider, crowd, chance, environment, tmp_path)
+
+
+@pytest.fixture
+async def reading(empty_database_url: str) -> AsyncIterator[Database]:
+    """The database, for who looks at it. Nothing is opened before that: a file that somebody has open recovers
+    otherwise."""
+    database = database_at(empty_database_url)
+    yield database
     await database.close()
-    print(f"{database.dialect}, {KILLS} kills: {dict(crowd.counted + audit.sums)}")  # noqa: T201 - what a soak is for
-    assert findings == []
-    assert len(noted) >= KILLS // 2 // len(STEPS), "hardly a death met an answer that was kept and not yet posted"
+
+
+async def test_a_gateway_killed_again_and_again_loses_and_doubles_nothing(house: House, reading: Database) -> None:
+    url, log = house.crowd.url, house.folder / "log"
+    async with Lives(house.environment, log, url) as lives, AsyncExitStack() as last:
+        async with house.crowd.asking(CALLERS):
+            for death in deaths(KILLS, house.chance):
+                await lives.die(death)
+                house.look_at_notes()
+            await last.enter_async_context(lives.live())
+            survivors = await reading.read(processes_in)
+        await nothing_open(reading)
+    await house.check(reading, survivors)
+    assert len(survivors) == 1
+    assert len(house.noted) >= KILLS // 20, "hardly a death met an answer that was kept and not yet posted"
+
+
+async def test_what_a_killed_worker_leaves_is_resolved_by_the_others(house: House, reading: Database) -> None:
+    """While one worker is dead, another one serves; what was lost with it is asked for again from that one."""
+    async with workers(house.environment, house.folder / "log", house.crowd.url) as gateway:
+        async with house.crowd.asking(CALLERS):
+            for _ in range(WORKER_KILLS):
+                await asyncio.sleep(house.chance.uniform(0.2, 1.0))
+                os.kill(house.chance.choice(await workers_of(gateway)), signal.SIGKILL)
+                await two_again(reading)
+            survivors = await reading.read(processes_in)
+        await nothing_open(reading)
+    await house.check(reading, survivors)
+
+
+async def two_again(database: Database) -> None:
+    """The supervisor has started another worker, which serves, and the dead one is forgotten."""
+    async with asyncio.timeout(RESOLVED_SECONDS):
+        before = set(await database.read(processes_in))
+        while (now := set(await database.read(processes_in))) == before or len(now) != 2:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
 
 
 async def make_keys(database_url: str) -> list[str]:
@@ -91,7 +151,3 @@ async def nothing_open(database: Database) -> None:
     async with asyncio.timeout(RESOLVED_SECONDS):
         while await database.read(count_running):  # noqa: ASYNC110 - another process resolves them
             await asyncio.sleep(0.1)
-
-
-def names_in(folder: Path) -> set[str]:
-    return {path.name for path in folder.iterdir()} if folder.exists() else set()
