@@ -8,7 +8,6 @@ import ipaddress
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
@@ -34,11 +33,16 @@ class Metrics:
         if not _is_from_here(request):
             key = await authenticate(request.headers, self.keys, "read", now=True)
             note(request.scope, key=key.name)
-        return Response(metrics_text(await self.totals_of()), media_type=CONTENT_TYPE_LATEST)
+        content_type, text = metrics_of(await self.totals_of())
+        return Response(text, media_type=content_type)
 
 
-def metrics_text(totals: Totals) -> bytes:
-    """`totals` as Prometheus reads them. They are sums of the ledger, so they stand for all processes at once."""
+def metrics_of(totals: Totals) -> tuple[str, bytes]:
+    """`totals` as Prometheus reads them, with their media type. They are sums of the ledger, so they stand for all
+    processes at once."""
+    # It brings a web server of its own along: most gateways are never asked.
+    from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
+
     registry = CollectorRegistry()
     for name, help_text, value in (
         ("impasto_spent_dollars", "Settled, US dollars.", float(dollars_of(totals.spent_nano))),
@@ -52,7 +56,7 @@ def metrics_text(totals: Totals) -> bytes:
         ("impasto_overrun_dollars", "By how much they did, US dollars.", float(dollars_of(totals.overrun_nano))),
     ):
         Gauge(name, help_text, registry=registry).set(value)
-    return generate_latest(registry)
+    return CONTENT_TYPE_LATEST, generate_latest(registry)
 
 
 def _is_from_here(request: Request) -> bool:
