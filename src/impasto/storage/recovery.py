@@ -5,6 +5,7 @@ held at what it can have cost at most. Doing it twice, or in two processes at on
 """
 
 import asyncio
+from collections.abc import Iterable
 
 from impasto.completions.kept import closing_after_crash, encode, ending_of, keep_long, note_name, state_of
 from impasto.domain.ledger import Closing, Generation, Outcome, State
@@ -30,7 +31,7 @@ async def _close(generation: Generation, ledger: SqlLedger, store: FileStore) ->
     state = state_of(answers, {each.call: each.outcome for each in closing.resolutions})
     ending = ending_of(answers, text, await keep_long(text, store), state)
     await ledger.close(Closing(generation.id, closing.resolutions, ending, unless_sent=not generation.sent))
-    await _take_notes_away(generation, store)
+    await _take_away(notes, generation, store)
 
 
 async def resolve_noted(ledger: SqlLedger, store: FileStore) -> None:
@@ -44,12 +45,13 @@ async def resolve_noted(ledger: SqlLedger, store: FileStore) -> None:
         if any(call.outcome is Outcome.UNKNOWN for call in generation.calls):
             await resolve(generation_id, ledger, store)
         else:
-            await _take_notes_away(generation, store)
+            await _take_away(await _notes_of(generation, store), generation, store)
 
 
-async def _take_notes_away(generation: Generation, store: FileStore) -> None:
-    for call in generation.calls:
-        await store.note(note_name(generation.id, call.call), None)
+async def _take_away(notes: Iterable[int], generation: Generation, store: FileStore) -> None:
+    """Those that were read and no others, which a process that lives after all may be writing."""
+    for call in notes:
+        await store.note(note_name(generation.id, call), None)
 
 
 async def _notes_of(generation: Generation, store: FileStore) -> dict[int, bytes]:
