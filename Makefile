@@ -38,8 +38,9 @@ bench: .venv/dev ## Side by side with nginx and what peers there are (Linux, ngi
 clients: .venv/dev ## Which client reads which shape: the real ones, installed and run (Node 20 for some)
 	$(BIN)/python -m tests.clients.run
 
-soak: .venv/dev ## The laws at full length, 3,000 examples each (docs/soak.md)
+soak: .venv/dev ## The laws at full length, and 1,000 kills on each database (docs/soak.md)
 	HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest tests/properties --timeout 3600 --durations 12
+	TEST_KILLS=1000 $(BIN)/python -m pytest tests/end_to_end/crashes -rP --durations 4
 
 lock: .venv/dev ## Pin every dependency by hash, none younger than ten days
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --exclude-newer "$$(date -u -d '10 days ago' +%F 2>/dev/null || date -u -v-10d +%F)" \

@@ -1,6 +1,6 @@
 """The gateway is killed again and again under load, and no money and no picture is lost or doubled.
 
-Each database sees 40 deaths: at every step of a request, and at random. `IMPASTO_TEST_KILLS` asks for another number
+Each database sees 40 deaths: at every step of a request, and at random. `TEST_KILLS` asks for another number
 (`make soak`: 1,000).
 """
 
@@ -28,7 +28,7 @@ from tests.end_to_end.crashes.lives import Lives, deaths, environment_of, free_p
 from tests.end_to_end.crashes.provider import Provider, surroundings
 from tests.end_to_end.crashes.wishes import Wishes
 
-KILLS = int(os.environ.get("IMPASTO_TEST_KILLS", "40"))
+KILLS = int(os.environ.get("TEST_KILLS", "40"))
 WORKER_KILLS = max(4, KILLS // 10)
 CALLERS = 12
 RESOLVED_SECONDS = 60.0
