@@ -64,11 +64,10 @@ async def gateway(data: Path, environment: Mapping[str, str] | None = None) -> A
     settings = load_settings(
         environment={"IMPASTO_DATA": str(data), "IMPASTO_API_KEY": KEY, "IMPASTO_PORT": "1"} | dict(environment or {})
     )
+    app = build(settings)
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=1))
     listening = socket.socket()
     listening.bind(("127.0.0.1", 0))
-    server = uvicorn.Server(
-        uvicorn.Config(build(settings), log_config=None, access_log=False, timeout_graceful_shutdown=1)
-    )
     task = asyncio.create_task(server._serve(sockets=[listening]))
     try:
         while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
