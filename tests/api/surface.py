@@ -1,6 +1,7 @@
 """The HTTP surface over fakes, and a caller who speaks ASGI to it."""
 
 import asyncio
+import itertools
 import json
 import struct
 from base64 import b64encode
@@ -101,6 +102,7 @@ class Surface:
     images: FakeImages
     ledger: MemoryLedger = field(default_factory=MemoryLedger)
     store: MemoryStore = field(default_factory=MemoryStore)
+    completions: Completions | None = None
 
     async def ask(
         self,
@@ -179,9 +181,10 @@ def gateway_of(
     ready: bool = True,
     ledger: MemoryLedger | None = None,
     store: MemoryStore | None = None,
+    first_id: int = 1,
 ) -> Gateway:
-    ids = (f"{number:032x}" for number in range(1, 1000))
-    image_ids = (f"{number:032x}" for number in range(1, 1000))
+    ids = (f"{number:032x}" for number in itertools.count(100 * first_id))
+    image_ids = (f"{number:032x}" for number in itertools.count(first_id))
     keys = {
         KEY: VirtualKey("generator", frozenset({"generate"}), id="key-1"),
         READERS_KEY: VirtualKey("reader", frozenset({"read"}), id="key-2"),
@@ -232,11 +235,21 @@ def gateway_of(
     )
 
 
-def surface(script: Script = tuple(WHOLE_ANSWER), cors_origins: tuple[str, ...] = (), **changes: Any) -> Surface:
-    """A surface whose every model answers with `script`; `changes` are those of its `Gateway`, or of its completions
-    where they are named `deadline_seconds` or `catalogue`."""
-    answerers, images, ledger, store = FakeAnswerers(script), FakeImages(), MemoryLedger(), MemoryStore()
-    gateway = gateway_of(answerers, images, cors_origins, ledger=ledger, store=store)
-    inner = {name: changes.pop(name) for name in ("deadline_seconds", "catalogue", "sandbox") if name in changes}
+def surface(
+    script: Script = tuple(WHOLE_ANSWER),
+    cors_origins: tuple[str, ...] = (),
+    *,
+    ledger: MemoryLedger | None = None,
+    store: MemoryStore | None = None,
+    **changes: Any,
+) -> Surface:
+    """A surface whose every model answers with `script`. Others before it may have had the same `ledger` and `store`.
+
+    `changes` are those of its `Gateway`, or of its completions where they are `deadline_seconds` or `catalogue`.
+    """
+    answerers, images = FakeAnswerers(script), FakeImages()
+    ledger, store = ledger or MemoryLedger(), store or MemoryStore()
+    gateway = gateway_of(answerers, images, cors_origins, ledger=ledger, store=store, first_id=1 + len(ledger.openings))
+    inner = {name: changes.pop(name) for name in ("deadline_seconds", "catalogue") if name in changes}
     gateway = replace(gateway, completions=replace(gateway.completions, **inner), **changes)
-    return Surface(asgi_app(gateway), answerers, images, ledger, store)
+    return Surface(asgi_app(gateway), answerers, images, ledger, store, gateway.completions)

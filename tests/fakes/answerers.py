@@ -15,13 +15,14 @@ class FakeAnswerers:
     """Plays `script` for every call, or `by_model[model.id]` where that is there. `calls` are those that were made.
 
     An exception in a script is raised when its turn comes; `not_ready` is raised by `check_ready`.
-    With `hangs`, an answer never ends after its script.
+    With `hangs`, an answer never ends after its script. `pause_seconds` is how long each event lets wait for itself.
     """
 
     script: Script = ()
     by_model: dict[str, Script] = field(default_factory=dict)
     not_ready: Exception | None = None
     hangs: bool = False
+    pause_seconds: float = 0
     calls: list[ModelCall] = field(default_factory=list)
 
     def check_ready(self, call: ModelCall) -> None:
@@ -31,7 +32,7 @@ class FakeAnswerers:
     async def answer(self, call: ModelCall) -> AsyncGenerator[Event, None]:
         self.calls.append(call)
         for step in self.by_model.get(call.model.id, self.script):
-            await asyncio.sleep(0)
+            await asyncio.sleep(self.pause_seconds)
             if isinstance(step, BaseException):
                 raise step
             yield step

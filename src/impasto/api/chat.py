@@ -129,9 +129,10 @@ class _Answering:
             attached.close()
 
     async def _refuse(self, attached: Attached, failure: Failure, receive: Receive, send: Send) -> None:
-        """Say why there is no answer. It is delivered when it is said: who was cut off before asks again."""
+        """Say why there is no answer. It is delivered when it is said: who was cut off before asks again, and so may
+        who would not wait."""
         passing = self.endpoint.completions.passing
-        was_lost = self.line.is_lost
+        was_lost = self.line.is_lost or failure.code is Code.STILL_RUNNING
         passing("responding")
         await answer_failure(failure, self.scope, receive, send)
         passing("responded")

@@ -15,7 +15,7 @@ from impasto.domain.errors import Code, Failure
 
 MAX_KEY_CHARACTERS = 255
 _QUOTED = re.compile(r'"((?:[^"\\]|\\["\\])*)"')
-_WAIT = re.compile(r"(?:^|[,;\s])wait=(\d{1,6})(?:$|[,;\s])")
+_WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*(\d{1,6})(?:$|[,;\s])", re.IGNORECASE | re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
