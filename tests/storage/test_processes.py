@@ -1,5 +1,6 @@
 """Who lives: by a lock that the system lets go, and by beats; no clock of anybody's is asked."""
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -145,3 +146,15 @@ async def test_who_leaves_well_is_forgotten(database: Database, tmp_path: Path) 
     await leaving.processes.leave()
     assert await watch.processes.dead() == []
     assert "leaving" not in os.listdir(tmp_path)  # noqa: PTH208
+
+
+async def test_the_file_of_who_died_before_he_was_counted_is_removed(database: Database, tmp_path: Path) -> None:
+    watch = Watch(database, tmp_path / "processes")
+    await watch.processes.join()
+    for name in ("dead", "joining"):
+        (watch.processes.folder / name).touch()
+    with (watch.processes.folder / "joining").open("r+") as joining:
+        fcntl.flock(joining, fcntl.LOCK_EX)
+        assert await watch.processes.dead() == []
+    assert sorted(path.name for path in watch.processes.folder.iterdir()) == ["joining", "watch"]
+    await watch.processes.leave()

@@ -7,7 +7,7 @@ clock: no clock of anybody's is compared with another's.
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -57,8 +57,7 @@ class Processes:
         """Be one of them."""
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         if sys.platform != "win32":  # there, the beats have to do
-            self._lock = os.open(self.folder / self.id, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-            fcntl.flock(self._lock, fcntl.LOCK_EX)
+            self._lock = _locked(self.folder / self.id)
         started_ms = int(self.now() * 1000)
         row = {"id": self.id, "beat": 0, "started_ms": started_ms}
         await self.database.write(lambda connection: connection.execute(_INSERT, row))
@@ -80,6 +79,7 @@ class Processes:
         """The others that live no more."""
         beats = await self.database.read(_beats)
         self._seen = {id_: seen for id_, seen in self._seen.items() if id_ in beats}
+        self._tidy_up(beats.keys() | {self.id})
         return [id_ for id_, beat in beats.items() if id_ != self.id and self._is_dead(id_, beat)]
 
     async def left_running(self, dead: str) -> list[str]:
@@ -107,6 +107,12 @@ class Processes:
         connection.execute(_LEFT_OPEN, {"b_id": id_})
         connection.execute(_REMOVE, {"b_id": id_})
 
+    def _tidy_up(self, known: Collection[str]) -> None:
+        """Remove what is left of those who died before they were counted, or while they were forgotten."""
+        for path in list(self.folder.glob("*")):
+            if path.name not in known:
+                _remove_unlocked(path)
+
     def _is_dead(self, id_: str, beat: int) -> bool:
         locked = _is_locked(self.folder / id_)
         if locked is not None:
@@ -121,6 +127,41 @@ class Processes:
 def _beats(connection: Connection) -> dict[str, int]:
     """The beats of all. Who was buried alive, and died before the next beat, has none and is watched all the same."""
     return dict.fromkeys(connection.scalars(_OWNERS), -1) | dict(connection.execute(_ALL).all())
+
+
+def _locked(path: Path) -> int:
+    """The file at `path`, made and locked. Until it is locked, somebody may remove it."""
+    while True:
+        file = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        fcntl.flock(file, fcntl.LOCK_EX)
+        if _is_at(path, file):
+            return file
+        os.close(file)
+
+
+def _remove_unlocked(path: Path) -> None:
+    """Remove a file that nobody has locked. Who removes it holds its lock, so that nobody removes another's."""
+    if sys.platform == "win32":
+        return
+    try:
+        file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if _is_at(path, file):
+            path.unlink()
+    except OSError:  # locked, or not ours to remove
+        pass
+    finally:
+        os.close(file)
+
+
+def _is_at(path: Path, file: int) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(file))
+    except FileNotFoundError:
+        return False
 
 
 def _is_locked(path: Path) -> bool | None:
