@@ -28,6 +28,7 @@ from impasto.completions.answer import (
 from impasto.domain.events import Finished, FinishReason
 from impasto.domain.image import Dimensions, ImageConfig
 from impasto.domain.model import Model
+from impasto.domain.tools import ToolCall
 from impasto.domain.usage import Usage
 from tests.api.surface import BRUSH, DRAFTER, STOP, USAGE, data_url, png
 from tests.fakes.blobs import MemoryStore
@@ -224,6 +225,16 @@ def test_drafts_are_no_results() -> None:
 def test_many_pictures_keep_their_order() -> None:
     pictures = [png(40 + number) for number in range(30)]
     assert message_of(completed(*pictures), "images")["images"] == images_of(*pictures)
+
+
+@pytest.mark.parametrize("shape", ["parts", "markdown"])
+def test_neither_a_call_nor_a_draft_parts_words(shape: str) -> None:
+    call, parted = ToolCall("1", "look", "{}"), completed("a", "b", C)
+    words, more, picture = parted.items
+    called = replace(parted, items=(words, call, more, picture))
+    assert message_of(called, shape)["content"] == message_of(completed("ab", C), shape)["content"]
+    drafted = completed("a", A, " ", B, model=DRAFTER)
+    assert message_of(drafted, shape)["content"] == message_of(completed("a ", B), shape)["content"]
 
 
 # --- links ---

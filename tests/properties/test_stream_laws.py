@@ -24,7 +24,7 @@ from impasto.domain.events import (
 )
 from impasto.domain.tools import ToolCall
 from impasto.domain.usage import Usage
-from tests.api.surface import png, surface
+from tests.api.surface import Answer, png, surface
 from tests.fakes.folding import chunks_of, folded
 
 STOP = Finished(FinishReason.STOP, "STOP")
@@ -65,6 +65,14 @@ ANSWERS = st.builds(ended, st.lists(PICTURES | WORDS | CALLS, max_size=5), FINIS
 @given(ANSWERS, st.sampled_from(SHAPES), st.sampled_from(["maker/brush", "maker/drafter"]))
 @example(ended([[Text("a")], picture_events(png(50), 3), [Text("b")]], STOP), "markdown", "maker/brush")
 @example(ended([picture_events(png(50), 3), picture_events(png(60), 3)], STOP), "images", "maker/drafter")
+@example(
+    ended([picture_events(png(50), 3), [Text("a")], [ToolCall("1", "look", "{}")], [Text("b")]], STOP), "markdown",
+    "maker/brush",
+)  # fmt: skip
+@example(
+    ended([[Text("a")], picture_events(png(50), 3), [Text(" ")], picture_events(png(60), 3)], STOP), "markdown",
+    "maker/drafter",
+)  # fmt: skip
 def test_a_stream_folds_to_the_whole_answer(answer: list[Event], shape: str, model: str) -> None:
     whole, streamed = asyncio.run(both_ways(answer, shape, model))
     if whole["object"] == "error":
@@ -90,6 +98,62 @@ def test_a_stream_of_words_folds_to_the_whole_answer(said: list[list[Event]], fi
     assert streamed == whole
 
 
+@given(
+    st.lists(st.integers(1, 200), min_size=1, max_size=2),
+    ANSWERS,
+    st.sampled_from(SHAPES),
+    st.sampled_from(["maker/brush", "maker/drafter"]),
+    st.sampled_from(["inline", "url"]),
+    st.sampled_from([1, 1, 2]),
+)
+@example([1, 7], ended([picture_events(png(50), 1)], STOP), "content", "maker/brush", "inline", 1)
+@example(
+    [2, 50], ended([[Text("a")], picture_events(png(50), 1), picture_events(png(61), 2)], STOP), "content",
+    "maker/brush", "inline", 1,
+)  # fmt: skip
+def test_what_is_given_again_is_the_same_byte_for_byte(
+    cuts: list[int], answer: list[Event], shape: str, model: str, delivery: str, count: int
+) -> None:
+    asked: dict[str, Any] = {"model": model, "image_output": shape, "image_delivery": delivery, "n": count}
+    asyncio.run(given_again(answer, cuts, asked))
+
+
+async def given_again(answer: list[Event], cuts: list[int], asked: dict[str, Any]) -> None:
+    """Of a streamed and a whole answer: live, by another process, as a generation, and as its provider cuts it
+    otherwise, all give the same."""
+    named = {"idempotency-key": "once"}
+    for streamed in (False, True):
+        at = surface(answer)
+        live = await at.complete(headers=named, stream=streamed, **asked)
+        for where in (at, surface(ledger=at.ledger, store=at.store)):
+            again = await where.complete(headers=named, stream=streamed, **asked)
+            assert (again.status, data_of(again)) == (live.status, data_of(live))
+        assert len(at.answerers.calls) == asked["n"]
+        for cut in cuts:
+            otherwise = await surface(cut_otherwise(answer, cut)).complete(headers=named, stream=streamed, **asked)
+            assert (otherwise.status, data_of(otherwise)) == (live.status, data_of(live))
+        assert at.store.open_blobs == []
+
+
+def data_of(answer: Answer) -> bytes:
+    """What is compared: comments aside, which come when nothing happens."""
+    return b"\n\n".join(event for event in answer.body.split(b"\n\n") if not event.startswith(b":"))
+
+
+def cut_otherwise(answer: Sequence[Event], cut: int) -> list[Event]:
+    """The same answer, the base64 of its pictures in pieces of `cut` groups of four."""
+    events: list[Event] = []
+    data = b""
+    for event in answer:
+        if isinstance(event, ImageData):
+            data += event.data
+            continue
+        events += [ImageData(data[start : start + 4 * cut]) for start in range(0, len(data), 4 * cut)]
+        events.append(event)
+        data = b""
+    return events
+
+
 async def both_ways(answer: Sequence[Event], shape: str, model: str) -> tuple[Any, Any]:
     gateway = surface(tuple(answer))
     whole = await gateway.complete(model=model, image_output=shape)
@@ -101,4 +165,6 @@ async def both_ways(answer: Sequence[Event], shape: str, model: str) -> tuple[An
 
 
 def _plain(body: Any) -> Any:
-    return {key: value for key, value in body.items() if key not in ("id", "created")}
+    """`body` without what names it, and its pictures."""
+    applied = [{key: value for key, value in one.items() if key != "id"} for one in body.get("applied", ())]
+    return {key: value for key, value in body.items() if key not in ("id", "created")} | {"applied": applied}

@@ -4,7 +4,7 @@ Rule: inside, an answer is a sequence of items in the model's order; how a calle
 decided at the edge, once, and is kept with it, so that it is the same when it is asked for again.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
@@ -128,7 +128,8 @@ class Completion:
 
     @property
     def parts(self) -> tuple[Part, ...]:
-        return tuple(item for item in self.items if isinstance(item, Words | Picture))
+        """Words and pictures in the model's order; calls do not part words."""
+        return _joined(item for item in self.items if isinstance(item, Words | Picture))
 
     @property
     def tool_calls(self) -> tuple[ToolCall, ...]:
@@ -148,7 +149,7 @@ class Completion:
     def shown_parts(self) -> tuple[Part, ...]:
         """The parts in the model's order, without drafts."""
         results = self.results
-        return tuple(part for part in self.parts if isinstance(part, Words) or part in results)
+        return _joined(part for part in self.parts if isinstance(part, Words) or part in results)
 
     @property
     def shown_items(self) -> tuple[Item, ...]:
@@ -187,6 +188,18 @@ class Answers:
         """Let go of the pictures."""
         for completion in self.completions.values():
             completion.close()
+
+
+def _joined(parts: Iterable[Part]) -> tuple[Part, ...]:
+    """`parts`, words that stand side by side as one."""
+    joined: list[Part] = []
+    for part in parts:
+        last = joined[-1] if joined else None
+        if isinstance(part, Words) and isinstance(last, Words):
+            joined[-1] = Words((*last.pieces, *part.pieces))
+        else:
+            joined.append(part)
+    return tuple(joined)
 
 
 def total_of(bills: Sequence[Bill]) -> Bill:
