@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -294,6 +295,22 @@ async def test_who_heard_that_it_still_runs_may_come_again() -> None:
         task.cancel()
     assert (await repeat).headers["x-impasto-generation-id"] == next(iter(at.ledger.generations))
     await lost
+
+
+@pytest.mark.parametrize("finds", [0, 1])
+async def test_who_was_kept_from_his_answer_by_the_books_gets_it_when_he_asks_again(finds: int) -> None:
+    at = surface()
+    await at.complete(headers=FIRST)
+    (made,) = at.ledger.generations.values()
+    at.ledger.generations[made.id] = replace(made, delivery=Delivery.LOST)
+    away = Failure(Code.LEDGER_UNAVAILABLE, "the books are away", retry_helps=True)
+    at.ledger.unread, at.ledger.finds_before = away, finds
+    refused = await at.complete(headers=RETRY)
+    assert (refused.status, refused.json["error"]["code"]) == (503, "ledger_unavailable")
+    at.ledger.unread = None
+    again = await at.complete(headers=RETRY)
+    assert (again.status, again.headers["x-impasto-generation-id"]) == (200, made.id)
+    assert len(at.answerers.calls) == 1
 
 
 # --- links instead of bytes ---

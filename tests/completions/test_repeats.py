@@ -259,6 +259,18 @@ async def test_without_a_name_a_repeat_of_what_cost_nothing_is_made() -> None:
     assert (await house.create(id="chatcmpl-2", **RETRY)).id == "chatcmpl-2"
 
 
+async def test_a_repeat_that_was_kept_from_its_answer_is_not_made_when_it_comes_back() -> None:
+    house = House()
+    async with house.asking(**FIRST) as attached:
+        await attached.answers()
+        await attached.note_delivery(Delivery.LOST)
+    house.ledger.unread = Failure(Code.LEDGER_UNAVAILABLE, "the books are away", retry_helps=True)
+    assert await house.failure_of(id="chatcmpl-2", **RETRY) is house.ledger.unread
+    house.ledger.unread = None
+    assert (await house.create(id="chatcmpl-3", **RETRY)).id == "chatcmpl-1"
+    assert len(house.answerers.calls) == 1
+
+
 async def test_only_what_may_be_asked_again_without_a_name_notes_its_delivery() -> None:
     for asked in ({}, NAMED):
         house = House()

@@ -27,13 +27,16 @@ BEGUN_MS, ENDED_MS = 1_769_000_000_500, 1_769_000_001_500
 
 @dataclass(slots=True)
 class MemoryLedger:
-    """`answers` are what `begin` gives first, before it decides; `down` is what every method raises.
+    """`answers` are what `begin` gives first, before it decides; `down` is what every method raises, `unread` what
+    `find` does once it was asked `finds_before` times.
 
     Every method lets others run, as a database does.
     """
 
     answers: list[Beginning | Failure] = field(default_factory=list)
     down: Failure | None = None
+    unread: Failure | None = None
+    finds_before: int = 0
     openings: list[Opening] = field(default_factory=list)
     closings: list[Closing] = field(default_factory=list)
     deliveries: list[tuple[str, int, Delivery]] = field(default_factory=list)
@@ -82,6 +85,10 @@ class MemoryLedger:
 
     async def find(self, generation_id: str) -> Generation | None:
         await self._reached()
+        if self.unread is not None:
+            if not self.finds_before:
+                raise self.unread
+            self.finds_before -= 1
         return self.generations.get(generation_id)
 
     async def _reached(self) -> None:

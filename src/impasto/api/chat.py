@@ -123,16 +123,18 @@ class _Answering:
             await self._left(attached)
             raise
         except Failure as failure:
-            self.endpoint.completions.note_refusal(self.asked, failure)
             await self._refuse(attached, failure, receive, send)
         finally:
             attached.close()
 
     async def _refuse(self, attached: Attached, failure: Failure, receive: Receive, send: Send) -> None:
         """Say why there is no answer. It is delivered when it is said: who was cut off before asks again, and so may
-        who would not wait."""
+        who would not wait, or was kept from an answer that is there."""
         passing = self.endpoint.completions.passing
-        was_lost = self.line.is_lost or failure.code is Code.STILL_RUNNING
+        is_owed = attached.is_owed(failure)
+        if not is_owed:
+            self.endpoint.completions.note_refusal(self.asked, failure)
+        was_lost = self.line.is_lost or is_owed
         passing("responding")
         await answer_failure(failure, self.scope, receive, send)
         passing("responded")
@@ -157,7 +159,7 @@ class _Answering:
             if not spaces.has_begun:
                 raise
             note(self.scope, code=failure.code, why=failure.logged)  # it was told under status 200
-            await _noted(attached, Delivery.DELIVERED)
+            await _noted(attached, Delivery.LOST if attached.is_owed(failure) else Delivery.DELIVERED)
             return
         _note_answers(self.scope, answers)
         rendered = render_answer(answers, self._link_of())

@@ -95,6 +95,11 @@ class Attached:
         """Whether it may be asked for again without a key, so that it matters what became of the answer."""
         return self.asked.request_hash is not None and self.asked.idempotency_hash is None
 
+    def is_owed(self, failure: Failure) -> bool:
+        """Whether `failure` only puts off an answer that is there or comes: he gets it when he asks again."""
+        away = self.running is None and failure.code is Code.LEDGER_UNAVAILABLE
+        return away or failure.code is Code.STILL_RUNNING
+
     async def note_delivery(self, delivery: Delivery) -> None:
         """What became of the answer."""
         if self.is_recognisable:
@@ -144,10 +149,12 @@ class Completions:
     async def open(self, asked: Asked) -> Attached:
         """Begin what was asked, or attach to it where it was asked before. Raises `Failure`."""
         try:
-            return await self._open(asked)
+            opened = await self._open(asked)
         except Failure as failure:
             self.note_refusal(asked, failure)
             raise
+        # A failure to attach is no refusal: what he asked for was made, and is found when he asks again.
+        return await self._attach(asked, opened) if isinstance(opened, Earlier) else opened
 
     def note_refusal(self, asked: Asked, failure: Failure) -> None:
         """The caller is told to try again: his next attempt is no repeat of a lost one."""
@@ -198,7 +205,7 @@ class Completions:
                 raise broke_off() from failure
             raise
 
-    async def _open(self, asked: Asked) -> Attached:
+    async def _open(self, asked: Asked) -> Attached | Earlier:
         while True:
             prepared = prepare(
                 asked.request, asked.key, self.catalogue, self.answerers,
@@ -211,7 +218,7 @@ class Completions:
                 case Begun():
                     return self._start(asked, prepared, asking, turns)
                 case Earlier():
-                    return await self._attach(asked, begun)
+                    return begun
                 case KeyChanged():
                     # The secret that was sent may be the one that it had before: the caller shows it again.
                     asked = replace(asked, key=await asked.key_now())
