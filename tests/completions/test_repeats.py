@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from impasto.completions import create
 from impasto.completions.repeats import MOST_REMEMBERED, RefusedAttempts
 from impasto.domain.errors import Code, Failure
 from impasto.domain.events import Text, UsageSeen
@@ -217,7 +216,7 @@ async def test_a_refusal_that_no_repeat_can_mend_accounts_for_none() -> None:
 
 async def test_a_repeat_waits_to_hear_which_line_was_lost() -> None:
     house = House()
-    house.ledger.answers += [Undecided(), Undecided()]
+    house.ledger.answers += [Undecided("one"), Undecided("one")]
     assert (await house.create(**RETRY)).id == "chatcmpl-1"
     assert [opening.retry for opening in house.ledger.openings] == ["wait"] * 3
 
@@ -225,12 +224,11 @@ async def test_a_repeat_waits_to_hear_which_line_was_lost() -> None:
 async def test_after_a_while_the_oldest_that_is_open_is_taken_for_lost() -> None:
     answerers = Gated()
     house = House(answerers)
-    seconds = iter([0.0, 0.0, 0.0, create.SIBLINGS_SECONDS / 2, *[create.SIBLINGS_SECONDS] * 9])
-    house.completions.now = lambda: next(seconds)
+    house.completions.siblings_seconds = 0
     first = await house.open(**FIRST)
     repeat = await house.open(id="chatcmpl-2", **RETRY)
     assert (repeat.id, repeat.is_repeat, repeat.claim) == ("chatcmpl-1", True, 1)
-    assert [opening.retry for opening in house.ledger.openings] == [None, "wait", "wait", "open"]
+    assert [opening.retry for opening in house.ledger.openings] == [None, "wait", "open"]
     answerers.gate.set()
     for attached in (first, repeat):
         await attached.answers()

@@ -121,13 +121,17 @@ class MemoryLedger:
                 if not same_text or generation.delivery is not delivery:
                     continue
                 if delivery is Delivery.OPEN and opening.retry != "open":
-                    return Undecided() if opening.retry == "wait" else None
+                    return Undecided(found.generation_id) if opening.retry == "wait" else None
                 was_refused = generation.state is State.REFUSED
                 now = Delivery.DELIVERED if was_refused else Delivery.OPEN
                 self.generations[found.generation_id] = replace(generation, delivery=now)
                 self.claims[found.generation_id] += 1
                 return None if was_refused else Earlier(found.generation_id, self.claims[found.generation_id])
-        return None
+        answered = self.generations.get(opening.was_open or "")
+        if opening.was_open is None or answered is None or answered.state is State.REFUSED:
+            return None
+        self.claims[opening.was_open] += 1
+        return Earlier(opening.was_open, self.claims[opening.was_open])
 
     def _add(self, opening: Opening) -> Begun:
         self.begun[opening.generation_id] = opening

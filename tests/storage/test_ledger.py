@@ -294,13 +294,32 @@ async def test_identical_siblings_are_told_apart_by_whose_line_was_lost(till: Ti
     for name in ("one", "two", "three"):
         await till.begin(opening(name, key, body=b"cat"))
         till.clock.seconds += 1
-    assert await till.begin(opening("a", key, body=b"cat", retry="wait")) == Undecided()
+    assert await till.begin(opening("a", key, body=b"cat", retry="wait")) == Undecided("one")
     await till.ledger.note_delivery("two", 0, Delivery.LOST)
     assert await till.begin(opening("b", key, body=b"cat", retry="wait")) == Earlier("two", 1)
-    assert await till.begin(opening("c", key, body=b"cat", retry="wait")) == Undecided()
+    assert await till.begin(opening("c", key, body=b"cat", retry="wait")) == Undecided("one")
     again = [await till.begin(opening(name, key, body=b"cat", retry="open")) for name in "def"]
     assert again == [Earlier("one", 1), Earlier("three", 1), Earlier("one", 2)]
     assert await till.balance() == Balance(held=300)
+
+
+async def test_one_that_was_open_when_its_repeat_came_is_not_made_again(till: Till) -> None:
+    key = await add_key(till.database)
+    await till.begin(opening("one", key, body=b"cat"))
+    assert await till.begin(opening("a", key, body=b"cat", retry="wait")) == Undecided("one")
+    await till.ledger.note_delivery("one", 0, Delivery.DELIVERED)
+    again = replace(opening("a", key, body=b"cat", retry="wait"), was_open="one")
+    assert await till.begin(again) == Earlier("one", 1)
+    assert await till.begin(opening("b", key, body=b"cat", retry="wait")) == Undecided("one")
+
+
+async def test_one_that_was_open_and_was_refused_is_made_again(till: Till) -> None:
+    key = await add_key(till.database)
+    await till.begin(opening("one", key, body=b"cat"))
+    await till.ledger.close(void("one"))
+    await till.ledger.note_delivery("one", 0, Delivery.DELIVERED)
+    again = replace(opening("a", key, body=b"cat", retry="wait"), was_open="one")
+    assert await till.begin(again) == Begun()
 
 
 async def test_a_repeat_of_one_that_was_refused_is_made_once(till: Till) -> None:
@@ -309,7 +328,7 @@ async def test_a_repeat_of_one_that_was_refused_is_made_once(till: Till) -> None
     await till.ledger.close(void("one"))
     await till.ledger.note_delivery("one", 0, Delivery.LOST)
     assert await till.begin(opening("two", key, body=b"cat", retry="wait")) == Begun()
-    assert await till.begin(opening("three", key, body=b"cat", retry="wait")) == Undecided()
+    assert await till.begin(opening("three", key, body=b"cat", retry="wait")) == Undecided("two")
 
 
 async def test_a_repeat_reaches_back_for_a_day(till: Till) -> None:
@@ -327,7 +346,7 @@ async def test_a_repeat_in_the_batch_of_what_it_repeats_is_not_made_again(till: 
         till.begin(opening("two", key, body=b"cat", retry="wait")),
         till.begin(opening("three", key, body=b"cat", retry="open")),
     )
-    assert (first, waits, attaches) == (Begun(), Undecided(), Earlier("one", 1))
+    assert (first, waits, attaches) == (Begun(), Undecided("one"), Earlier("one", 1))
     assert await till.balance() == Balance(held=100)
 
 

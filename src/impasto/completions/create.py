@@ -31,9 +31,6 @@ from impasto.domain.limits import check_pictures
 LOOK_SECONDS = (0.05, 0.1, 0.25, 0.5)
 """Pauses between looks at what another process is at; the last one goes on."""
 
-SIBLINGS_SECONDS = 2.0
-"""How long a repeat waits to hear that the line of an earlier one was lost, before it takes it for lost."""
-
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -130,7 +127,8 @@ class Attached:
 @dataclass(slots=True)
 class Completions:
     """Answers chat requests. `now` gives seconds since the epoch; `deadline_seconds` bounds the calls of a request.
-    `sandbox` answers for keys that no provider is asked for."""
+    `sandbox` answers for keys that no provider is asked for. `siblings_seconds`: how long a repeat waits to hear that
+    the line of an earlier one was lost, before it takes it for lost."""
 
     catalogue: Catalogue
     answerers: Answerers
@@ -142,6 +140,7 @@ class Completions:
     new_id: Callable[[], str]
     deadline_seconds: float
     passing: Passing = lambda _: None
+    siblings_seconds: float = 2.0
     _running: dict[str, Running] = field(default_factory=dict)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _refused: RefusedAttempts = field(default_factory=RefusedAttempts)
@@ -269,11 +268,14 @@ class Completions:
                 self._refused.take(asked.key.id, asked.request_hash)
             return begun
         clock = asyncio.get_running_loop().time
-        until = clock() + SIBLINGS_SECONDS
-        while isinstance(begun := await self.ledger.begin(replace(opening, retry="wait")), Undecided):
+        until = clock() + self.siblings_seconds
+        opening = replace(opening, retry="wait")
+        while isinstance(begun := await self.ledger.begin(opening), Undecided):
+            opening = replace(opening, was_open=begun.generation_id)
             if clock() >= until:
-                return await self.ledger.begin(replace(opening, retry="open"))
-            await asyncio.sleep(LOOK_SECONDS[1])
+                opening = replace(opening, retry="open")
+            else:
+                await asyncio.sleep(LOOK_SECONDS[1])
         return begun
 
     def _start(self, asked: Asked, prepared: Prepared, asking: Asking, turns: tuple[Turn, ...] | None) -> Attached:

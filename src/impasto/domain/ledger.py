@@ -51,7 +51,7 @@ class Opening:
     `holds` is what each of its calls can cost at most, in nano-dollars; `None` where that is unknown. `model` is
     the id that it is billed under. `request` is JSON text of what its answer needs to be shown again, a few hundred
     bytes. `sent`: the first call follows at once. `request_hash` and `idempotency_hash` make it recognisable;
-    `retry` is set where it says of itself that it is a repeat.
+    `retry` is set where it says of itself that it is a repeat, and `was_open` names the one that was open when it came.
     """
 
     generation_id: str
@@ -64,6 +64,7 @@ class Opening:
     idempotency_hash: bytes | None = None
     retry: RetryReach | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
+    was_open: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,10 @@ class Earlier:
 
 @dataclass(frozen=True, slots=True)
 class Undecided:
-    """Requests of the same text are still open; the line of one may just have been lost. Nothing was begun."""
+    """`generation_id`, a request of the same text, is still open; its line may just have been lost. Nothing was
+    begun."""
+
+    generation_id: str
 
 
 @dataclass(frozen=True, slots=True)

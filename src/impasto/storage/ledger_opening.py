@@ -8,8 +8,9 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
-from sqlalchemy import Connection, RowMapping, bindparam, delete, func, insert, literal_column, select, update
+from sqlalchemy import Connection, Row, RowMapping, bindparam, delete, func, insert, literal_column, select, update
 
 from impasto.domain.budget import Balance, Budget, check_fits, period_at
 from impasto.domain.errors import Code, Failure
@@ -57,6 +58,7 @@ _UNDELIVERED = (
     .order_by(generations.c.delivery, generations.c.claims, generations.c.created_ms)
     .limit(1)
 )
+_ONE = select(generations.c.id, generations.c.state, generations.c.claims).where(generations.c.id == bindparam("id"))
 _ATTACHED = select(generations.c.id).where(
     generations.c.id == bindparam("id"),
     generations.c.claims == bindparam("claim"),
@@ -207,29 +209,37 @@ class _Deciding:
             self.insert()
         since_ms = int(self.now * 1000) - RETRY_MS
         at = {"key": opening.key.id, "hash": opening.request_hash, "since_ms": since_ms}
-        while row := self.connection.execute(_UNDELIVERED, at).first():
+        row = self.connection.execute(_UNDELIVERED, at).first()
+        if row is not None:
             if row.delivery == Delivery.OPEN:
                 if opening.retry == "lost":
                     return None
                 if opening.retry == "wait":
-                    return Undecided()
-            was_refused = row.state == State.REFUSED
-            claim = row.claims + 1
-            self.connection.execute(
-                _ATTACH,
-                {
-                    "b_id": row.id,
-                    "b_delivery": Delivery.DELIVERED if was_refused else Delivery.OPEN,
-                    "b_deliverer": self.process,
-                    "b_claims": claim,
-                },
-            )
-            if was_refused:  # it cost nothing: the repeat may be made, once
-                return None
-            earlier = Earlier(row.id, claim)
-            self.claims.tell(opening, earlier)
-            return earlier
-        return None
+                    return Undecided(row.id)
+            return self._attached(opening, row)
+        # It was open when this repeat came, and has been answered since: to whoever is not there any more.
+        if opening.was_open is None:
+            return None
+        answered = self.connection.execute(_ONE, {"id": opening.was_open}).first()
+        return None if answered is None else self._attached(opening, answered)
+
+    def _attached(self, opening: Opening, row: Row[Any]) -> Earlier | None:
+        was_refused = row.state == State.REFUSED
+        claim = row.claims + 1
+        self.connection.execute(
+            _ATTACH,
+            {
+                "b_id": row.id,
+                "b_delivery": Delivery.DELIVERED if was_refused else Delivery.OPEN,
+                "b_deliverer": self.process,
+                "b_claims": claim,
+            },
+        )
+        if was_refused:  # it cost nothing: the repeat may be made, once
+            return None
+        earlier = Earlier(row.id, claim)
+        self.claims.tell(opening, earlier)
+        return earlier
 
     def _is_attached(self, told: Earlier) -> bool:
         at = {"id": told.generation_id, "claim": told.claim, "deliverer": self.process}
