@@ -5,7 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from impasto.app import Readiness, access_of, available_of, build, first_key_of, load_operators_catalogue, secrets_of
+from impasto.app import (
+    Readiness,
+    access_of,
+    available_of,
+    build,
+    first_key_of,
+    link_base,
+    load_operators_catalogue,
+    secrets_of,
+)
 from impasto.config import ConfigError, Settings, load_settings
 from impasto.storage.keys import make_first_key
 
@@ -133,3 +142,28 @@ def test_a_server_that_drains_is_not_ready() -> None:
     assert readiness.is_ready()
     readiness.draining = True
     assert not readiness.is_ready()
+
+
+def test_a_server_whose_books_are_away_is_not_ready() -> None:
+    well = True
+    readiness = Readiness(is_well=lambda: well)
+    assert readiness.is_ready()
+    well = False
+    assert not readiness.is_ready()
+
+
+@pytest.mark.parametrize(
+    ("environment", "base"),
+    [
+        ({}, "http://127.0.0.1:8080"),
+        ({"IMPASTO_PORT": "9000", "IMPASTO_HOST": "::1"}, "http://[::1]:9000"),
+        ({"IMPASTO_HOST": "0.0.0.0"}, None),
+        ({"IMPASTO_HOST": "::"}, None),
+        ({"IMPASTO_HOST": "10.1.2.3"}, "http://10.1.2.3:8080"),
+        ({"IMPASTO_HOST": "0.0.0.0", "IMPASTO_PUBLIC_URL": "https://pictures.example"}, "https://pictures.example"),
+    ],
+)
+def test_links_begin_with_an_address_that_their_readers_can_reach(
+    environment: dict[str, str], base: str | None
+) -> None:
+    assert link_base(settings_with(**environment)) == base

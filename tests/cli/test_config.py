@@ -31,7 +31,7 @@ def test_the_table_says_the_same(impasto: Impasto) -> None:
 
 
 def test_good_settings_are_said_to_be_good(impasto: Impasto) -> None:
-    result = impasto("config", "check", IMPASTO_REDIS_URL="redis://x")
+    result = impasto("config", "check", IMPASTO_REDIS_URL="redis://x:6379")
     assert result.exit_code == 0
     assert result.stdout.startswith("The settings are good; the catalogue has ")
     assert result.stderr == ""

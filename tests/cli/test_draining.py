@@ -16,11 +16,16 @@ def server() -> DrainingServer:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_the_first_signal_drains_and_the_second_gives_up(number: int, server: DrainingServer) -> None:
+    server.readiness.is_well = lambda: True  # as it is when the server has started
     assert server.readiness.is_ready()
     server.handle_exit(number, None)
     assert (server.readiness.is_ready(), server.should_exit, server.force_exit) == (False, True, False)
     server.handle_exit(number, None)
     assert server.force_exit
+
+
+def test_a_server_that_has_not_started_is_not_ready(server: DrainingServer) -> None:
+    assert not server.readiness.is_ready()
 
 
 def test_two_kinds_of_signals_are_two_signals(server: DrainingServer) -> None:

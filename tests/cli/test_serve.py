@@ -76,7 +76,7 @@ def test_a_port_that_is_taken_is_one_sentence_and_makes_no_key(impasto: Impasto,
     assert result.stdout == ""
     assert result.stderr.startswith("Error: http://127.0.0.1:")
     assert result.stderr.count("\n") == 1
-    assert not (folder / "impasto-data").exists()
+    assert read_first_key(folder / "impasto-data") is None
 
 
 @pytest.mark.parametrize(
