@@ -8,9 +8,8 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
 
-from sqlalchemy import Connection, Row, RowMapping, bindparam, delete, func, insert, literal_column, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, delete, func, insert, literal_column, select, update
 
 from impasto.domain.budget import Balance, Budget, check_fits, period_at
 from impasto.domain.errors import Code, Failure
@@ -216,20 +215,20 @@ class _Deciding:
                     return None
                 if opening.retry == "wait":
                     return Undecided(row.id)
-            return self._attached(opening, row)
+            return self._attached(opening, row.id, row.state, row.claims)
         # It was open when this repeat came, and has been answered since: to whoever is not there any more.
         if opening.was_open is None:
             return None
         answered = self.connection.execute(_ONE, {"id": opening.was_open}).first()
-        return None if answered is None else self._attached(opening, answered)
+        return None if answered is None else self._attached(opening, *answered)
 
-    def _attached(self, opening: Opening, row: Row[Any]) -> Earlier | None:
-        was_refused = row.state == State.REFUSED
-        claim = row.claims + 1
+    def _attached(self, opening: Opening, generation_id: str, state: str, claims: int) -> Earlier | None:
+        was_refused = state == State.REFUSED
+        claim = claims + 1
         self.connection.execute(
             _ATTACH,
             {
-                "b_id": row.id,
+                "b_id": generation_id,
                 "b_delivery": Delivery.DELIVERED if was_refused else Delivery.OPEN,
                 "b_deliverer": self.process,
                 "b_claims": claim,
@@ -237,7 +236,7 @@ class _Deciding:
         )
         if was_refused:  # it cost nothing: the repeat may be made, once
             return None
-        earlier = Earlier(row.id, claim)
+        earlier = Earlier(generation_id, claim)
         self.claims.tell(opening, earlier)
         return earlier
 
