@@ -14,7 +14,7 @@ import pytest
 from impasto.domain.ledger import Delivery, State
 from impasto.storage.database import Database
 from impasto.storage.ledger import SqlLedger
-from impasto.storage.processes import DEAD_AFTER_SECONDS, Processes
+from impasto.storage.processes import BEAT_SECONDS, DEAD_AFTER_SECONDS, Processes
 from tests.storage.till import START, Clock, add_key, opening, settled
 
 OTHER = textwrap.dedent("""
@@ -50,6 +50,16 @@ class Watch:
         self.clock, self.monotonic = Clock(), Clock(0.0)
         self.processes = Processes(database, folder, name, self.clock, self.monotonic)
 
+    async def dead_after(self, seconds: float) -> list[str]:
+        """Who is dead when these seconds have been watched, look by look."""
+        dead: list[str] = []
+        while seconds > 0:
+            step = min(seconds, BEAT_SECONDS)
+            self.monotonic.seconds += step
+            seconds -= step
+            dead = await self.processes.dead()
+        return dead
+
 
 async def test_the_system_tells_who_was_killed(
     database: Database, tmp_path: Path, other: "subprocess.Popen[str]"
@@ -74,16 +84,25 @@ async def test_who_cannot_see_the_lock_watches_the_beat(database: Database, tmp_
     await far.processes.join()
     await watch.processes.join()
     assert await watch.processes.dead() == []
-    watch.monotonic.seconds += DEAD_AFTER_SECONDS - 0.1
+    assert await watch.dead_after(DEAD_AFTER_SECONDS - 1) == []
     await far.processes.beat()
     assert await watch.processes.dead() == []
-    watch.monotonic.seconds += DEAD_AFTER_SECONDS - 0.1
+    assert await watch.dead_after(DEAD_AFTER_SECONDS - 1) == []
     for jump in (-3600.0, 365 * 24 * 3600.0):  # the clocks of the day are not asked
         far.clock.seconds = watch.clock.seconds = START + jump
         assert await watch.processes.dead() == []
-    watch.monotonic.seconds += 0.1
-    assert await watch.processes.dead() == ["far"]
+    assert await watch.dead_after(1) == ["far"]
     await watch.processes.leave()
+    await far.processes.leave()
+
+
+async def test_while_nobody_can_look_nobody_dies(database: Database, tmp_path: Path) -> None:
+    """The database was away for an hour: he who is back first finds that nobody else has beaten meanwhile."""
+    far, watch = Watch(database, tmp_path / "far", "far"), Watch(database, tmp_path / "near")
+    await far.processes.join()
+    assert await watch.processes.dead() == []
+    watch.monotonic.seconds += 3600
+    assert await watch.processes.dead() == []
     await far.processes.leave()
 
 
@@ -91,15 +110,13 @@ async def test_who_comes_back_is_counted_again(database: Database, tmp_path: Pat
     far, watch = Watch(database, tmp_path / "far", "far"), Watch(database, tmp_path / "near")
     await far.processes.join()
     await watch.processes.dead()
-    watch.monotonic.seconds += DEAD_AFTER_SECONDS
-    assert await watch.processes.dead() == ["far"]
+    assert await watch.dead_after(DEAD_AFTER_SECONDS) == ["far"]
     await watch.processes.bury("far")
     for _ in range(2):
         await far.processes.beat()
         assert await watch.processes.dead() == []
-        watch.monotonic.seconds += DEAD_AFTER_SECONDS - 1
-    watch.monotonic.seconds += 1
-    assert await watch.processes.dead() == ["far"]
+        assert await watch.dead_after(DEAD_AFTER_SECONDS - 1) == []
+    assert await watch.dead_after(1) == ["far"]
     await far.processes.leave()
 
 
@@ -107,8 +124,7 @@ async def test_who_was_buried_alive_and_then_died_is_missed_all_the_same(databas
     watch = Watch(database, tmp_path)
     await SqlLedger(database, "ghost", Clock()).begin(opening("one", await add_key(database)))
     assert await watch.processes.dead() == []
-    watch.monotonic.seconds += DEAD_AFTER_SECONDS
-    assert await watch.processes.dead() == ["ghost"]
+    assert await watch.dead_after(DEAD_AFTER_SECONDS) == ["ghost"]
     assert await watch.processes.left_running("ghost") == ["one"]
 
 

@@ -23,6 +23,8 @@ if sys.platform != "win32":
 BEAT_SECONDS = 5.0
 DEAD_AFTER_SECONDS = 30.0
 """Without a beat for so long, a process is taken for dead. Should it come back, what it then knows is posted late."""
+MOST_WATCHED_SECONDS = 2 * BEAT_SECONDS
+"""What the time between two looks counts for at most: while the database is away nobody can beat, nor look."""
 
 _INSERT = insert(processes)
 _ALL = select(processes.c.id, processes.c.beat)
@@ -52,6 +54,8 @@ class Processes:
     monotonic: Callable[[], float]
     _lock: int | None = None
     _seen: dict[str, tuple[int, float]] = field(default_factory=dict)
+    _looked: float | None = None
+    _watched_seconds: float = 0.0
 
     async def join(self) -> None:
         """Be one of them."""
@@ -78,6 +82,7 @@ class Processes:
     async def dead(self) -> list[str]:
         """The others that live no more."""
         beats = await self.database.read(_beats)
+        self._watch_on()
         self._seen = {id_: seen for id_, seen in self._seen.items() if id_ in beats}
         self._tidy_up(beats.keys() | {self.id})
         return [id_ for id_, beat in beats.items() if id_ != self.id and self._is_dead(id_, beat)]
@@ -113,15 +118,20 @@ class Processes:
             if path.name not in known:
                 _remove_unlocked(path)
 
+    def _watch_on(self) -> None:
+        looked, self._looked = self._looked, self.monotonic()
+        if looked is not None:
+            self._watched_seconds += min(self._looked - looked, MOST_WATCHED_SECONDS)
+
     def _is_dead(self, id_: str, beat: int) -> bool:
         locked = _is_locked(self.folder / id_)
         if locked is not None:
             return not locked
         seen_beat, since = self._seen.get(id_, (None, 0.0))
         if seen_beat != beat:
-            self._seen[id_] = (beat, self.monotonic())
+            self._seen[id_] = (beat, self._watched_seconds)
             return False
-        return self.monotonic() - since >= DEAD_AFTER_SECONDS
+        return self._watched_seconds - since >= DEAD_AFTER_SECONDS
 
 
 def _beats(connection: Connection) -> dict[str, int]:
