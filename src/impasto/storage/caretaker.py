@@ -59,16 +59,22 @@ class Caretaker:
         """Look after everything until cancelled."""
         while True:
             await asyncio.sleep(BEAT_SECONDS)
-            try:
-                await self.processes.beat()
-                await self.resolve_dead()
-                await self._sweep_now_and_then()
-            except Failure as failure:
-                if self.is_well:
-                    _log.error("unwell", extra={"facts": {"why": failure.logged}})
-                self.is_well = False
-            else:
-                self.is_well = True
+            await self.look_after()
+
+    async def look_after(self) -> None:
+        """One round. Whatever goes wrong in it, the next one comes: without a beat the others would take this process
+        for dead, and resolve what it is at."""
+        try:
+            await self.processes.beat()
+            await self.resolve_dead()
+            await self._sweep_now_and_then()
+        except Exception as error:
+            if self.is_well:
+                why = error.logged if isinstance(error, Failure) else f"{type(error).__name__}: {error}"
+                _log.error("unwell", extra={"facts": {"why": why}})
+            self.is_well = False
+        else:
+            self.is_well = True
 
     async def resolve_dead(self) -> None:
         """Bring to an end what dead processes were at. They are forgotten last: whoever dies meanwhile leaves them to
