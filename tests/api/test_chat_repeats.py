@@ -108,15 +108,16 @@ async def test_a_repeat_waits_for_the_one_that_runs_and_gets_the_same(streamed: 
     assert at.store.open_blobs == []
 
 
-async def test_who_would_not_wait_hears_409_and_the_other_goes_on() -> None:
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_who_would_not_wait_hears_409_and_the_other_goes_on(streamed: bool) -> None:
     at = surface()
     at.answerers.pause_seconds = 0.01
-    first = asyncio.create_task(at.complete(headers=NAMED))
+    first = asyncio.create_task(at.complete(headers=NAMED, stream=streamed))
     await asyncio.sleep(0.005)
-    refused = await at.complete(headers=NAMED | {"prefer": "wait=0"})
+    refused = await at.complete(headers=NAMED | {"prefer": "wait=0"}, stream=streamed)
     assert (refused.status, refused.json["error"]["code"]) == (409, "still_running")
     assert (await first).status == 200
-    given = await at.complete(headers=NAMED | {"prefer": "wait=0"})
+    given = await at.complete(headers=NAMED | {"prefer": "wait=0"}, stream=streamed)
     assert (given.status, given.body) == (200, (await first).body)
 
 

@@ -230,7 +230,7 @@ class _Answering:
             await _noted(attached, Delivery.DELIVERED if has_it else Delivery.LOST)
 
     async def _chunks(self, attached: Attached) -> AsyncGenerator[bytes, None]:
-        if attached.running is None or attached.asking.manner.waits:
+        if attached.running is None or attached.asking.manner.waits or attached.waits_not_to_the_end:
             answers = await attached.answers()
             for chunk in self._replay(answers):
                 yield chunk

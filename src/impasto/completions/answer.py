@@ -44,6 +44,7 @@ class Picture:
     id: str = ""
     sha256: str = ""
     signature_sha256: str = ""
+    signature_byte_count: int = 0
 
     def read(self, offset: int, count: int) -> bytes:
         return self.blob.read(offset, max(0, min(count, self.byte_count - offset)))

@@ -138,7 +138,13 @@ class Calling:
 
     async def _keep(self, picture: Picture, intake: PictureIntake) -> Picture:
         sha256 = await self.store.keep(picture.blob)
-        return replace(picture, id=f"img_{self.new_id()}", sha256=sha256, signature_sha256=await self._sign(intake))
+        return replace(
+            picture,
+            id=f"img_{self.new_id()}",
+            sha256=sha256,
+            signature_sha256=await self._sign(intake),
+            signature_byte_count=len(intake.signature),
+        )
 
     async def _sign(self, intake: PictureIntake) -> str:
         if not intake.signature:

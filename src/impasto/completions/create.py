@@ -88,6 +88,11 @@ class Attached:
         yield await self.answers()
 
     @property
+    def waits_not_to_the_end(self) -> bool:
+        """Whether this is a repeat whose caller would rather hear that the first one still runs."""
+        return self.is_repeat and self.asked.wait_seconds is not None
+
+    @property
     def is_recognisable(self) -> bool:
         """Whether it may be asked for again without a key, so that it matters what became of the answer."""
         return self.asked.request_hash is not None and self.asked.idempotency_hash is None
@@ -115,7 +120,7 @@ class Attached:
             self._kept.close()
 
     async def _waiting(self, answers: Coroutine[Any, Any, Answers]) -> Answers:
-        if not self.is_repeat or self.asked.wait_seconds is None:
+        if not self.waits_not_to_the_end:
             return await answers
         try:
             async with asyncio.timeout(self.asked.wait_seconds):

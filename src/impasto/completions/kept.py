@@ -33,6 +33,7 @@ class _Picture(msgspec.Struct, frozen=True, tag="picture"):
     media_type: str
     dimensions: Dimensions | None
     signature_sha256: str
+    signature_byte_count: int = 0
 
 
 class _ToolCall(msgspec.Struct, frozen=True, tag="tool_call"):
@@ -120,8 +121,7 @@ def ending_of(answers: KeptAnswers, text: bytes, sha256: str | None, state: Stat
         if isinstance(item, _Picture)
     ]
     blobs = {item.sha256: item.byte_count for _, item in pictures}
-    # What a signature weighs is not known here and does not matter: the pictures do.
-    blobs |= {item.signature_sha256: 0 for _, item in pictures if item.signature_sha256}
+    blobs |= {item.signature_sha256: item.signature_byte_count for _, item in pictures if item.signature_sha256}
     if sha256:
         blobs[sha256] = len(text)
     images = tuple(_image_row(call, item) for call, item in pictures)
@@ -248,7 +248,13 @@ def _kept_item(item: Item) -> _Words | _Picture | _ToolCall:
             return _ToolCall(item)
         case Picture():
             return _Picture(
-                item.id, item.sha256, item.byte_count, item.media_type, item.dimensions, item.signature_sha256
+                item.id,
+                item.sha256,
+                item.byte_count,
+                item.media_type,
+                item.dimensions,
+                item.signature_sha256,
+                item.signature_byte_count,
             )
 
 
@@ -261,7 +267,7 @@ def _item(item: _Words | _Picture | _ToolCall, store: BlobStore) -> Item:
         case _Picture():
             return Picture(
                 store.reader(item.sha256), item.byte_count, item.media_type, item.dimensions, item.id, item.sha256,
-                item.signature_sha256,
+                item.signature_sha256, item.signature_byte_count,
             )  # fmt: skip
 
 

@@ -62,6 +62,8 @@ class Running:
                 await self._close_broken()
             finally:
                 self._fail(error)
+            if not self._users:
+                raise  # nobody else will tell of it
         except BaseException as error:  # this process ends; what it leaves is resolved by the next
             self._fail(Failure(Code.OVERLOADED, "This gateway is shutting down."))
             raise error from None
