@@ -153,8 +153,10 @@ def keeping_of(settings: Settings) -> Keeping:
             dict.fromkeys(secrets_of(settings), EVERY_RIGHT),
             Retention.parse(settings.retention),
         )
-    except (SecretError, DatabaseUrlError) as error:
+    except SecretError as error:
         raise ConfigError(str(error)) from error
+    except DatabaseUrlError as error:
+        raise ConfigError(f"IMPASTO_DATABASE_URL: {error}.") from error
 
 
 def prepare_database(settings: Settings) -> None:
@@ -171,7 +173,8 @@ def prepare_database(settings: Settings) -> None:
         asyncio.run(prepare())
     except Failure as failure:
         raise ConfigError(
-            f"The database cannot be used ({failure.logged}). IMPASTO_DATABASE_URL and IMPASTO_DATA say where it is."
+            f"The database cannot be used ({failure.logged.removeprefix('database: ')}). IMPASTO_DATABASE_URL and "
+            "IMPASTO_DATA say where it is."
         ) from failure
     except SecretError as error:
         raise ConfigError(str(error)) from error

@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import text
 
-from impasto.storage.database import database_at
+from impasto.storage.database import DatabaseUrlError, database_at
 
 
 @pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
@@ -13,3 +13,8 @@ async def test_the_url_of_a_hosted_database_is_taken_as_it_is_given(database_url
         assert await database.read(lambda connection: connection.scalar(text("SELECT 1"))) == 1
     finally:
         await database.close()
+
+
+def test_without_its_libraries_postgresql_is_refused_with_what_to_install() -> None:
+    with pytest.raises(DatabaseUrlError, match=r"pip install 'impasto\[postgres\]'"):
+        database_at("postgresql://somewhere/books", find_library=lambda name: None if name == "greenlet" else name)

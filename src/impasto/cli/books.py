@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from sqlalchemy.engine import make_url
 
 from impasto.domain.errors import Failure
-from impasto.storage.database import database_at
+from impasto.storage.database import DatabaseUrlError, database_at
 from impasto.storage.schema import revision_of
 
 Result = TypeVar("Result")
@@ -31,7 +31,10 @@ def read_books(url: str, query: Callable[[Connection], Result]) -> Result | None
 
 
 async def _read(url: str, query: Callable[[Connection], Result]) -> Result | None:
-    database = database_at(url)
+    try:
+        database = database_at(url)
+    except DatabaseUrlError as error:
+        raise click.ClickException(f"IMPASTO_DATABASE_URL: {error}.") from error
     try:
         if await database.read(revision_of) is None:
             return None

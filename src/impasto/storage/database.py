@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -28,10 +29,11 @@ BUSY_SECONDS = 10.0
 CONNECT_SECONDS = 5.0
 RETRY_AFTER_SECONDS = 5
 POSTGRES_CONNECTIONS = 8
+POSTGRES_LIBRARIES = ("asyncpg", "greenlet")
 
 
 class DatabaseUrlError(ValueError):
-    """A URL that names no database which is known here. The message says what to write."""
+    """A URL that names no database which can be used here. The message says what to do."""
 
 
 class Database(Protocol):
@@ -49,7 +51,7 @@ class Database(Protocol):
     async def close(self) -> None: ...
 
 
-def database_at(url: str) -> Database:
+def database_at(url: str, find_library: Callable[[str], object] = find_spec) -> Database:
     """The database at `sqlite:///path` or `postgresql://…`; nothing is opened yet. Raises `DatabaseUrlError`."""
     try:
         parsed = make_url(url)
@@ -59,6 +61,8 @@ def database_at(url: str) -> Database:
         case "sqlite" if parsed.database:
             return SqliteDatabase(Path(parsed.database))
         case "postgresql" | "postgres":
+            if not all(map(find_library, POSTGRES_LIBRARIES)):
+                raise DatabaseUrlError("PostgreSQL needs libraries that are not here: pip install 'impasto[postgres]'")
             return PostgresDatabase(parsed)
     raise DatabaseUrlError("it takes sqlite:///path or postgresql://user:password@host/name")
 
