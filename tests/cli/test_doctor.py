@@ -10,6 +10,7 @@ from sqlalchemy import insert
 
 from impasto.cli.doctor import examine
 from impasto.storage.database import database_at
+from impasto.storage.secret import check_same_secret
 from impasto.storage.tables import balances
 from tests.cli.conftest import Impasto
 from tests.cli.test_gateway import server_that_says
@@ -42,6 +43,10 @@ def test_a_fresh_machine_has_notes_and_nothing_bad() -> None:
         ({"IMPASTO_HOST": "0.0.0.0"}, "Set IMPASTO_API_KEY to a long random text"),
         ({"IMPASTO_HOST": "0.0.0.0", "IMPASTO_API_KEY": "short"}, "Use 20 random ones or more"),
         ({"IMPASTO_DATA": "/dev/null/data"}, "Set IMPASTO_DATA to a folder that this user may write."),
+        (
+            {"IMPASTO_STORE_URL": "file:///dev/null/store"},
+            "Set IMPASTO_STORE_URL to a folder that this user may write.",
+        ),
         ({"IMPASTO_FETCH_ALLOW": "::::"}, "IMPASTO_FETCH_ALLOW"),
         ({"IMPASTO_URL": "http://127.0.0.1:1"}, "no gateway answers at http://127.0.0.1:1. Start it there"),
         ({"IMPASTO_URL": "nonsense"}, "no gateway answers at nonsense."),
@@ -134,6 +139,20 @@ def test_books_that_cannot_be_read_are_bad(folder: Path) -> None:
     (folder / "books").write_text("no database, but long enough to be looked at as one" * 40)
     bad = found("bad", IMPASTO_DATABASE_URL=f"sqlite:///{folder}/books")
     assert "cannot be read (DatabaseError: file is not a database). Check IMPASTO_DATABASE_URL" in bad
+
+
+def test_another_secret_is_found(database_url: str) -> None:
+    first, other = "the secret of the first server, of this length", "another secret, which is just as long as it"
+    database = database_at(database_url)
+
+    async def remember() -> None:
+        await check_same_secret(database, first.encode())
+        await database.close()
+
+    asyncio.run(remember())
+    assert not found("bad", IMPASTO_DATABASE_URL=database_url, IMPASTO_SECRET=first)
+    bad = found("bad", IMPASTO_DATABASE_URL=database_url, IMPASTO_SECRET=other)
+    assert bad.startswith("The database was used with another secret")
 
 
 async def _forge(url: str) -> None:

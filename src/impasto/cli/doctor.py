@@ -30,6 +30,7 @@ from impasto.config import ConfigError, Settings, load_settings
 from impasto.engines.painter import is_installed
 from impasto.storage.books import check_books, count_entries
 from impasto.storage.keys import FIRST_KEY_FILE
+from impasto.storage.secret import is_same_secret, load_secret
 
 NEEDED_SPACE_BYTES = 1 << 30
 NEEDED_FILES = 1024
@@ -73,7 +74,9 @@ def examine(config: str | None = None, environment: Mapping[str, str] | None = N
     if settings.dotenv_names:
         yield Finding("note", f".env in this folder sets {', '.join(sorted(settings.dotenv_names))}.")
     yield from _libraries(settings)
-    yield _data_folder(settings)
+    yield _folder("data", Path(settings.data), "IMPASTO_DATA")
+    if settings.sources["store_url"] != "default":
+        yield _folder("store", settings.store_folder, "IMPASTO_STORE_URL")
     yield from _books(settings)
     yield _space()
     yield from _files()
@@ -87,6 +90,7 @@ def examine(config: str | None = None, environment: Mapping[str, str] | None = N
     except ConfigError as error:
         yield Finding("bad", str(error))
         return
+    yield from _secret(settings)
     yield from _providers(settings, catalogue)
     if find_spec("uvloop") is None and sys.platform != "win32":
         yield Finding("note", "uvloop is missing; the server is slower without it. Install it: pip install uvloop.")
@@ -105,12 +109,11 @@ def _libraries(settings: Settings) -> Iterator[Finding]:
         )
 
 
-def _data_folder(settings: Settings) -> Finding:
-    data = Path(settings.data)
-    existing = next(folder for folder in (data, *data.absolute().parents) if folder.exists())
+def _folder(what: str, path: Path, variable: str) -> Finding:
+    existing = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
     if not existing.is_dir() or not os.access(existing, os.W_OK):
-        return Finding("bad", f"{data} cannot be written. Set IMPASTO_DATA to a folder that this user may write.")
-    return Finding("good", f"The data folder {data} can be written.")
+        return Finding("bad", f"{path} cannot be written. Set {variable} to a folder that this user may write.")
+    return Finding("good", f"The {what} folder {path} can be written.")
 
 
 def _books(settings: Settings) -> Iterator[Finding]:
@@ -130,6 +133,21 @@ def _books(settings: Settings) -> Iterator[Finding]:
         yield Finding("bad", f"The books do not balance. {sentence} Keep a copy of the database, and report this.")
     if not broken:
         yield Finding("good", f"The books are balanced ({count} {'entry' if count == 1 else 'entries'}).")
+
+
+def _secret(settings: Settings) -> Iterator[Finding]:
+    """Whether the books know this secret; the settings are known to be good, and so is the file."""
+    secret = load_secret(Path(settings.data), settings.secret)
+    try:
+        same = read_books(settings.database_url, lambda connection: is_same_secret(connection, secret))
+    except click.ClickException:  # told already, with the books
+        return
+    if same is False:
+        yield Finding(
+            "bad",
+            "The database was used with another secret, and the server does not start on it. Set IMPASTO_SECRET to "
+            "that of the first server, which is in the file secret of its data folder unless it was set there too.",
+        )
 
 
 def _space() -> Finding:

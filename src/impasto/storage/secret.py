@@ -72,6 +72,12 @@ async def check_same_secret(database: Database, secret: bytes) -> None:
         )
 
 
+def is_same_secret(connection: Connection, secret: bytes) -> bool:
+    """Whether the database was used with this secret, or with none yet; nothing is remembered."""
+    remembered = connection.scalar(_REMEMBERED, {"name": _FINGERPRINT})
+    return remembered is None or hmac.compare_digest(str(remembered), subkey(secret, "fingerprint").hex())
+
+
 def _remembered(connection: Connection, mine: str) -> str:
     connection.execute(_REMEMBER[connection.dialect.name], {"name": _FINGERPRINT, "value": mine})
     return str(connection.scalar(_REMEMBERED, {"name": _FINGERPRINT}))
