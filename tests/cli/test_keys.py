@@ -78,7 +78,7 @@ def test_every_option_is_a_term_of_the_key(impasto: Impasto, empty_database_url:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--budget", "ten"], "budget: Invalid decimal string."),
+        (["--budget", "ten"], "budget: Expected a number, such as 0.05."),
         (["--model", "local/paint"], 'models[0]: there is no model "local/paint". Did you mean local/painter'),
         (["--expires", "2001-01-01"], 'expires_at: "2001-01-01" has passed.'),
         (["--rpm", "0"], "rpm: Expected integer >= 1"),
@@ -106,7 +106,8 @@ def test_the_list_tells_what_matters(impasto: Impasto) -> None:
     impasto("keys", "revoke", "old")
     lines = impasto("keys", "list").stdout.splitlines()
     assert [line.split()[1] for line in lines[1:]] == ["operator", "studio", "ci", "old"]
-    assert f"impasto_…{key['key'][-4:]}" in lines[2]
+    assert lines[2].startswith(f"{key['id'][:12]}  studio ")
+    assert f"…{key['key'][-4:]} " in lines[2]
     assert "$25 monthly" in lines[2]
     assert "$0 " in lines[2]
     assert "30 a minute, 4 at once" in lines[2]
@@ -117,13 +118,14 @@ def test_the_list_tells_what_matters(impasto: Impasto) -> None:
 
 def test_one_key_is_shown_by_name_and_by_id(impasto: Impasto) -> None:
     key = made(impasto, "studio", "--budget", "25", "--tag", "client=acme")
-    for wanted in ("studio", key["id"]):
+    for wanted in ("studio", key["id"], key["id"][:12]):
         shown = impasto("keys", "show", wanted)
         assert shown.exit_code == 0
         facts = {line[:14].strip(): line[14:] for line in shown.stdout.splitlines()}
         assert facts["id"] == key["id"]
         assert (facts["budget"], facts["left"], facts["tags"]) == ("$25", "$25", "client=acme")
         assert key["key"] not in shown.stdout
+    assert "There is no key" in impasto("keys", "show", key["id"][:8]).stderr
     as_json = json.loads(impasto("keys", "show", "studio", "--json").stdout)
     assert as_json == {name: value for name, value in key.items() if name != "key"}
 

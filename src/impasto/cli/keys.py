@@ -21,6 +21,9 @@ from impasto.domain.budget import PERIODS
 from impasto.domain.keys import OPERATOR_ID, SCOPES
 from impasto.domain.money import dollars_of, nano_of
 
+SHORT_ID_LENGTH = 12
+"""Characters of an id that the list shows, and that are enough to name a key."""
+
 url_option = click.option(
     "--url", metavar="URL", help="A running gateway (IMPASTO_URL); else the database of the settings is used."
 )
@@ -106,7 +109,7 @@ def list_(as_json: bool, url: str | None, data: str | None, config: str | None) 
 @data_option
 @config_option
 def show(key: str, as_json: bool, url: str | None, data: str | None, config: str | None) -> None:
-    """Show one key, by its id or its name."""
+    """Show one key, by its id, the beginning of one as the list shows it, or its name."""
     with desk_for(url, load_settings({"data": data}, config=config)) as desk:
         found = _find(desk, key)
     if as_json:
@@ -166,9 +169,14 @@ def _tags(pairs: Sequence[str]) -> dict[str, str] | None:
 
 
 def _find(desk: KeyDesk, wanted: str) -> Facts:
-    """The key with this id, or the one living key of this name. Raises `click.ClickException`."""
+    """The key with this id or the beginning of one, or the one living key of this name.
+
+    Raises `click.ClickException`.
+    """
     keys = every_key(desk)
     by_id = [key for key in keys if key["id"] == wanted]
+    if len(wanted) >= SHORT_ID_LENGTH:
+        by_id = by_id or [key for key in keys if key["id"].startswith(wanted)]
     named = by_id or [key for key in keys if key["name"] == wanted and not key["revoked"]]
     if len(named) == 1:
         return named[0]
@@ -179,8 +187,9 @@ def _find(desk: KeyDesk, wanted: str) -> Facts:
 
 
 def _row(key: Facts) -> tuple[str, ...]:
-    secret = key["masked"] or ("(a setting)" if key["id"] == OPERATOR_ID else "-")
-    return key["id"], key["name"], secret, _budget(key), _spent(key), _limits(key), _state(key)
+    masked = key["masked"]
+    secret = masked[masked.index("…") :] if masked else "(a setting)" if key["id"] == OPERATOR_ID else "-"
+    return key["id"][:SHORT_ID_LENGTH], key["name"], secret, _budget(key), _spent(key), _limits(key), _state(key)
 
 
 def _lines(key: Facts) -> list[tuple[str, str]]:
