@@ -131,6 +131,7 @@ def test_a_file_that_is_no_database_is_an_error(impasto: Impasto, folder: Path) 
     [
         (("--by", "week"), '--by "week" is not possible. It takes day, key,'),
         (("--from", "yesterday"), 'from "yesterday" is no day.'),
+        (("--from", "2026-12-01", "--to", "2026-11-01"), "to 2026-11-01 is before from 2026-12-01."),
     ],
 )
 def test_what_cannot_be_asked_for_is_refused(impasto: Impasto, arguments: tuple[str, ...], message: str) -> None:

@@ -13,6 +13,7 @@ _JSON_WORDS = {"str": "string", "int": "integer", "float": "number", "bool": "bo
 _PYTHON_WORD = re.compile(rf"\b({'|'.join(_JSON_WORDS)})\b")
 _QUOTED = re.compile(r"`([^`]*)`")
 _AT = " - at `$"
+_CLEARER = {"Invalid decimal string": "Expected a number, such as 0.05"}
 _MISSING = re.compile(r"Object missing required field `(\w+)`")
 _LONGEST_COMPLAINT = 200
 """A caller's own key may stand in it."""
@@ -39,7 +40,7 @@ def wrong_shape(error: msgspec.ValidationError, within: str = "", advice: str = 
         where = f"{where}.{missing[1]}".removeprefix(".")
         message = f"{where} is missing."
     else:
-        message = f"{where or 'The body'}: {_QUOTED.sub(_in_json, what)[:_LONGEST_COMPLAINT]}."
+        message = f"{where or 'The body'}: {_QUOTED.sub(_in_json, _CLEARER.get(what, what))[:_LONGEST_COMPLAINT]}."
     return Failure(Code.INVALID_BODY, message + advice, param=where or None)
 
 

@@ -70,10 +70,13 @@ def parse_question(said: QueryParams) -> tuple[Question, Form]:
             raise _refused(name, f"{name} holds a character that is no text. Leave it out.")
     by = tuple(name.strip() for name in said.get("group_by", DEFAULT_GROUP).split(",") if name.strip())
     check_groups(by, "group_by")
+    since, until = _day(said, "from"), _day(said, "to")
+    if since and until and since > until:
+        raise _refused("to", f"to {until} is before from {since}. Give the earlier day as from.")
     question = Question(
         by=by,
-        since=_day(said, "from"),
-        until=_day(said, "to"),
+        since=since,
+        until=until,
         key=said.get("key"),
         model=said.get("model"),
         tag=_tag(said.get("tag")),
