@@ -118,7 +118,7 @@ class MemoryLedger:
             for found in self.begun.values():
                 generation = self.generations[found.generation_id]
                 same_text = (found.key.id, found.request_hash) == (opening.key.id, opening.request_hash)
-                if not same_text or generation.delivery is not delivery:
+                if not same_text or found.idempotency_hash or generation.delivery is not delivery:
                     continue
                 if delivery is Delivery.OPEN and opening.retry != "open":
                     return Undecided(found.generation_id) if opening.retry == "wait" else None

@@ -270,6 +270,14 @@ async def test_of_one_name_in_one_batch_one_is_begun(till: Till) -> None:
     assert begun[3].code is Code.IDEMPOTENCY_KEY_REUSED
 
 
+async def test_what_was_asked_by_name_is_not_found_by_its_text(till: Till) -> None:
+    key = await add_key(till.database)
+    await till.begin(opening("one", key, body=b"cat", name=b"n"))
+    await till.ledger.close(settled("one"))
+    assert await till.begin(opening("two", key, body=b"cat", retry="open")) == Begun()
+    assert await till.begin(opening("three", key, body=b"cat", name=b"n")) == Earlier("one")
+
+
 async def test_a_lost_one_is_found_once(till: Till) -> None:
     key, other = await add_key(till.database), await add_key(till.database, "bob")
     await till.begin(opening("one", key, body=b"cat"))

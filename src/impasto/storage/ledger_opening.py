@@ -287,7 +287,9 @@ class _Deciding:
         self.new.generations.append({
             "id": opening.generation_id, "key_id": opening.key.id, "account_id": account, "model": opening.model,
             "state": State.RUNNING, "sent": opening.sent, "owner": self.process, "delivery": Delivery.OPEN,
-            "deliverer": self.process, "request_hash": opening.request_hash, "request": opening.request,
+            # What has a name is found by that alone: nobody notes whether its answer arrived.
+            "deliverer": self.process, "request_hash": None if opening.idempotency_hash else opening.request_hash,
+            "request": opening.request,
             "tags": json.dumps(dict(opening.tags)) if opening.tags else "{}", "created_ms": now_ms,
         })  # fmt: skip
         self.new.entries += [
