@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from impasto.completions.repeats import MOST_REMEMBERED, RefusedAttempts
+from impasto.completions.repeats import MOST_REMEMBERED, REMEMBERED_SECONDS, RefusedAttempts
 from impasto.domain.errors import Code, Failure
 from impasto.domain.events import Text, UsageSeen
 from impasto.domain.ledger import Delivery, Generation, State, Undecided
@@ -23,28 +23,37 @@ RETRY: dict[str, Any] = {"request_hash": b"text", "is_retry": True}
 
 def test_each_refusal_accounts_for_one_repeat() -> None:
     refused = RefusedAttempts()
-    refused.add("key-1", b"a")
-    refused.add("key-1", b"a")
-    assert refused.has("key-1", b"a")
-    assert not refused.has("key-2", b"a")
-    assert not refused.has("key-1", b"b")
-    refused.take("key-1", b"a")
-    assert refused.has("key-1", b"a")
-    refused.take("key-1", b"a")
-    assert not refused.has("key-1", b"a")
-    refused.take("key-1", b"a")
-    assert not refused.has("key-1", b"a")
+    refused.add("key-1", b"a", 0)
+    refused.add("key-1", b"a", 1)
+    assert refused.has("key-1", b"a", 1)
+    assert not refused.has("key-2", b"a", 1)
+    assert not refused.has("key-1", b"b", 1)
+    refused.take("key-1", b"a", 1)
+    assert refused.has("key-1", b"a", 1)
+    refused.take("key-1", b"a", 1)
+    assert not refused.has("key-1", b"a", 1)
+    refused.take("key-1", b"a", 1)
+    assert not refused.has("key-1", b"a", 1)
+
+
+def test_who_does_not_come_back_has_given_up() -> None:
+    refused = RefusedAttempts()
+    refused.add("key-1", b"a", 0)
+    refused.add("key-1", b"a", 60)
+    assert refused.has("key-1", b"a", REMEMBERED_SECONDS)
+    refused.take("key-1", b"a", REMEMBERED_SECONDS)
+    assert not refused.has("key-1", b"a", REMEMBERED_SECONDS)
 
 
 def test_the_oldest_are_forgotten_first() -> None:
     refused = RefusedAttempts()
     for number in range(MOST_REMEMBERED):
-        refused.add("key-1", b"%d" % number)
-    refused.add("key-1", b"0")
-    refused.add("key-1", b"new")
-    assert refused.has("key-1", b"0")
-    assert not refused.has("key-1", b"1")
-    assert refused.has("key-1", b"2")
+        refused.add("key-1", b"%d" % number, 0)
+    refused.add("key-1", b"0", 0)
+    refused.add("key-1", b"new", 0)
+    assert refused.has("key-1", b"0", 0)
+    assert not refused.has("key-1", b"1", 0)
+    assert refused.has("key-1", b"2", 0)
 
 
 # --- with a name ---
@@ -204,6 +213,18 @@ async def test_a_repeat_of_what_was_refused_is_made_like_a_first_attempt() -> No
         await attached.answers()
         attached.close()
     assert house.ledger.openings[-1].retry == "lost"
+
+
+async def test_refusals_of_repeats_do_not_pile_up() -> None:
+    house = House()
+    for asked in (FIRST, RETRY, RETRY):
+        house.ledger.answers.append(Failure(Code.BUDGET_HELD, "wait", retry_helps=True))
+        await house.failure_of(**asked)
+    await house.create(**RETRY)
+    await house.create(id="chatcmpl-2", **FIRST)
+    house.completions.siblings_seconds = 0
+    assert (await house.create(id="chatcmpl-3", **RETRY)).id == "chatcmpl-1"
+    assert len(house.answerers.calls) == 2
 
 
 async def test_a_refusal_that_no_repeat_can_mend_accounts_for_none() -> None:

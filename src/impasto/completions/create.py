@@ -163,7 +163,7 @@ class Completions:
     def note_refusal(self, asked: Asked, failure: Failure) -> None:
         """The caller is told to try again: his next attempt is no repeat of a lost one."""
         if failure.retry_helps and asked.request_hash is not None and asked.idempotency_hash is None:
-            self._refused.add(asked.key.id, asked.request_hash)
+            self._refused.add(asked.key.id, asked.request_hash, asyncio.get_running_loop().time())
 
     async def kept_answers(self, generation_id: str, asked: Asked) -> Answers:
         """The answers of a generation that this process is not at, as soon as it has ended."""
@@ -267,12 +267,16 @@ class Completions:
         """Of a request that says that it is a repeat: the one whose line was lost, else the one that was refused,
         else one that is still open, whose line must have been lost unnoticed."""
         assert asked.request_hash is not None  # noqa: S101 - the caller has looked
-        if self._refused.has(asked.key.id, asked.request_hash):
-            begun = await self.ledger.begin(replace(opening, retry="lost"))
-            if isinstance(begun, Begun):
-                self._refused.take(asked.key.id, asked.request_hash)
-            return begun
         clock = asyncio.get_running_loop().time
+        if self._refused.has(asked.key.id, asked.request_hash, clock()):
+            try:
+                begun = await self.ledger.begin(replace(opening, retry="lost"))
+            except Failure:  # it has come back, and is refused anew
+                self._refused.take(asked.key.id, asked.request_hash, clock())
+                raise
+            if isinstance(begun, Begun):
+                self._refused.take(asked.key.id, asked.request_hash, clock())
+            return begun
         until = clock() + self.siblings_seconds
         opening = replace(opening, retry="wait")
         while isinstance(begun := await self.ledger.begin(opening), Undecided):
