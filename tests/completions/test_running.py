@@ -99,6 +99,25 @@ async def test_it_is_not_given_up_while_somebody_else_waits() -> None:
     assert house.store.open_blobs == []
 
 
+@pytest.mark.parametrize("first_leaves", [True, False])
+async def test_it_is_given_up_when_the_last_one_leaves(first_leaves: bool) -> None:
+    answerers = Gated()
+    house = House(answerers)
+    first = await house.open(idempotency_hash=b"name", request_hash=b"text")
+    second = await house.open(id="chatcmpl-2", idempotency_hash=b"name", request_hash=b"text")
+    await answerers.begun.wait()
+    if first_leaves:
+        first.give_up()  # his request stays until the generation has ended
+    second.give_up()
+    second.close()
+    first.give_up()
+    with pytest.raises(Failure) as raised:
+        await first.answers()
+    assert raised.value.code is Code.PROVIDER_BROKE_OFF
+    first.close()
+    assert house.store.open_blobs == []
+
+
 async def test_who_comes_as_it_ends_unwatched_gets_what_was_kept() -> None:
     answerers = Gated()
     house = House(answerers)

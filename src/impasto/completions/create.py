@@ -68,6 +68,7 @@ class Attached:
     completions: "Completions"
     asked: Asked
     claim: int = 0
+    has_left: bool = False
     _kept: Answers | None = None
 
     async def answers(self) -> Answers:
@@ -108,14 +109,15 @@ class Attached:
             await self.completions.ledger.note_delivery(self.id, self.claim, delivery)
 
     def give_up(self) -> None:
-        """End the generation, if nobody else waits for it."""
-        if self.running is not None and self.running.waiting == 1:
-            self.running.give_up()
+        """He has left, and the generation ends if nobody else waits for it, now or when the last one leaves."""
+        if self.running is not None and not self.has_left:
+            self.has_left = True
+            self.running.leave()
 
     def close(self) -> None:
         """Wait for it no longer, and let go of its pictures."""
         if self.running is not None:
-            self.running.detach()
+            self.running.detach(had_left=self.has_left)
         elif self._kept is not None:
             self._kept.close()
 

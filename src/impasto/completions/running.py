@@ -45,6 +45,7 @@ class Running:
     ledger: Ledger
     journals: tuple[Journal, ...]
     _users: int = 0
+    _left: int = 0
     _answers: asyncio.Future[Answers] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
     @property
@@ -87,18 +88,21 @@ class Running:
         self._users += 1
         return True
 
-    def detach(self) -> None:
+    def detach(self, *, had_left: bool = False) -> None:
         self._users -= 1
+        self._left -= had_left
+        self._end_if_all_left()
         self._let_go()
 
-    @property
-    def waiting(self) -> int:
-        """How many wait for it."""
-        return self._users
+    def leave(self) -> None:
+        """One of those who wait has left, and only stays until it has ended. When all have left it ends at once,
+        whatever it has cost."""
+        self._left += 1
+        self._end_if_all_left()
 
-    def give_up(self) -> None:
-        """End it at once, whatever it has cost."""
-        self.calling.give_up()
+    def _end_if_all_left(self) -> None:
+        if self._left and self._left == self._users:
+            self.calling.give_up()
 
     async def _come_to(self) -> Answers:
         try:
