@@ -91,14 +91,14 @@ class Journal:
     @property
     def items(self) -> tuple[Item | PictureIntake, ...]:
         """What was said and made, in order: runs of words as one, and no thoughts."""
-        items: list[Item | PictureIntake] = []
+        items: list[Item | PictureIntake | list[str]] = []  # a list is a run of words: it may have ten thousands
         for mark in self.marks:
             match mark:
                 case Text(text):
-                    if items and isinstance(items[-1], Words):
-                        items[-1] = Words((*items[-1].pieces, text))
+                    if items and isinstance(items[-1], list):
+                        items[-1].append(text)
                     else:
-                        items.append(Words((text,)))
+                        items.append([text])
                 case PictureIntake():
                     if mark.ended and not mark.thought:
                         items.append(mark)
@@ -108,7 +108,7 @@ class Journal:
                     pass
                 case _:
                     assert_never(mark)
-        return tuple(items)
+        return tuple(Words(tuple(item)) if isinstance(item, list) else item for item in items)
 
     async def follow(self) -> AsyncGenerator[Serving | Event, None]:
         """The answer from its beginning, as it comes: who serves, words, pictures, called functions.
