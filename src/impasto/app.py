@@ -12,10 +12,12 @@ import socket
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
+
+from limits.errors import ConfigurationError
 
 from impasto.adapters.gemini import GeminiAdapter
 from impasto.api.access import Access as AccessLog
@@ -50,6 +52,7 @@ ADMISSION_SECONDS = 30.0
 DRAIN_SECONDS = 30.0
 """How long work whose callers have gone may go on once the last request is answered."""
 
+_NO_SECRET = "stands for one that the first start makes"  # noqa: S105 - it hashes nothing
 ADAPTERS = {"gemini": GeminiAdapter()}
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _VERSION = re.compile(r"/v\d+((alpha|beta)\d*)?$")
@@ -138,6 +141,11 @@ def build(
         spaces_seconds=settings.silence_spaces_seconds,
     )
     return asgi_app(gateway, lifespan)
+
+
+def check_settings(settings: Settings) -> None:
+    """Find what is wrong with the settings, and touch nothing. Raises `ConfigError`."""
+    build(settings if settings.secret else replace(settings, secret=_NO_SECRET))
 
 
 def keeping_of(settings: Settings) -> Keeping:
@@ -233,6 +241,8 @@ def _rate_limits(settings: Settings) -> RateLimits:
         return RateLimits(time.time, redis_at(settings.redis_url) if settings.redis_url else None)
     except RedisNotInstalledError as error:
         raise ConfigError(str(error)) from error
+    except ConfigurationError as error:
+        raise ConfigError("IMPASTO_REDIS_URL is no address of Redis. It takes redis://host:port[/number].") from error
 
 
 def _new_id() -> str:

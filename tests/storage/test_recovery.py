@@ -13,7 +13,7 @@ from impasto.domain.usage import Usage
 from impasto.storage.blobs import FileStore
 from impasto.storage.database import Database
 from impasto.storage.ledger import SqlLedger
-from impasto.storage.recovery import resolve_noted
+from impasto.storage.recovery import resolve, resolve_noted
 from tests.storage.till import Clock, Till, add_key, closing, opening, settled
 
 SETTLED = (Outcome.SETTLED, 70)
@@ -69,3 +69,11 @@ async def test_notes_of_what_runs_and_of_nobody_stay(till: Till, store: FileStor
         await store.note(name, note(0, 70))
     await resolve_noted(till.ledger, store)
     assert store.names_of_notes() == ["g.0", "no-note-of-ours", "nobody.0"]
+
+
+async def test_a_note_that_cannot_be_read_stops_nobody(till: Till, store: FileStore) -> None:
+    await store.note("g.0", b'{"of": "a version to come"}')
+    await store.note("g.1", note(1, 60))
+    await resolve("g", till.ledger, store)
+    assert store.names_of_notes() == ["g.0"]
+    assert await till.kinds("g") == ["reserved", "unknown", "reserved", "settled"]

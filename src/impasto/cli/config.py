@@ -4,7 +4,7 @@ import json
 
 import click
 
-from impasto.app import access_of, build, load_operators_catalogue
+from impasto.app import access_of, check_settings, load_operators_catalogue
 from impasto.cli.options import config_option, json_option
 from impasto.cli.serve import check_key
 from impasto.cli.table import print_table
@@ -44,7 +44,7 @@ def check(as_json: bool, config: str | None) -> None:
     """Check the settings and the catalogue; exits 1 with the sentence that says what is wrong."""
     settings = load_settings(config=config)
     check_key(settings)
-    build(settings)
+    check_settings(settings)
     models = len(load_operators_catalogue(settings).models)
     if as_json:
         click.echo(json.dumps({"good": True, "models": models}, indent=2))

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from impasto.app import access_of, build, first_key_of, load_operators_catalogue
+from impasto.app import access_of, check_settings, first_key_of, load_operators_catalogue
 from impasto.catalogue.catalogue import Catalogue
 from impasto.cli.books import read_books
 from impasto.cli.gateway import RemoteGateway
@@ -30,7 +30,7 @@ from impasto.config import ConfigError, Settings, load_settings
 from impasto.engines.painter import is_installed
 from impasto.storage.books import check_books, count_entries
 from impasto.storage.keys import FIRST_KEY_FILE
-from impasto.storage.secret import is_same_secret, load_secret
+from impasto.storage.secret import SecretError, find_secret, is_same_secret
 
 NEEDED_SPACE_BYTES = 1 << 30
 NEEDED_FILES = 1024
@@ -85,7 +85,7 @@ def examine(config: str | None = None, environment: Mapping[str, str] | None = N
     yield from _other_gateway(settings)
     yield _painter()
     try:
-        build(settings)
+        check_settings(settings)
         catalogue = load_operators_catalogue(settings)
     except ConfigError as error:
         yield Finding("bad", str(error))
@@ -136,8 +136,14 @@ def _books(settings: Settings) -> Iterator[Finding]:
 
 
 def _secret(settings: Settings) -> Iterator[Finding]:
-    """Whether the books know this secret; the settings are known to be good, and so is the file."""
-    secret = load_secret(Path(settings.data), settings.secret)
+    """Whether the secret can be used, and the books know it."""
+    try:
+        secret = find_secret(Path(settings.data), settings.secret)
+    except SecretError as error:
+        yield Finding("bad", str(error))
+        return
+    if secret is None:
+        return
     try:
         same = read_books(settings.database_url, lambda connection: is_same_secret(connection, secret))
     except click.ClickException:  # told already, with the books

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from impasto.app import build, first_key_of, prepare_database
+from impasto.app import check_settings, first_key_of, prepare_database
 from impasto.cli.listening import address_of, listen_on
 from impasto.cli.options import config_option, data_option
 from impasto.config import ConfigError, Settings, load_settings
@@ -41,7 +41,7 @@ def command(config: str | None, **flags: object) -> None:
     """
     settings = load_settings(flags, config=config)
     check_key(settings)
-    build(settings)  # every mistake in the settings, before anything is started
+    check_settings(settings)  # before anything is started
     prepare_database(settings)
     sockets = listen_on(settings.host, settings.port)
     greet(settings, sockets[0].getsockname()[1], ensure_key(settings))

@@ -89,7 +89,9 @@ class Calling:
     @asynccontextmanager
     async def in_time(self) -> AsyncIterator[None]:
         """Until the deadline, or until it is given up: then `TimeoutError`."""
-        async with asyncio.timeout_at(0 if self._given_up else self.deadline) as timeout:
+        if self._given_up:
+            raise TimeoutError
+        async with asyncio.timeout_at(self.deadline) as timeout:
             self._timeouts.add(timeout)
             try:
                 yield

@@ -73,6 +73,7 @@ class PictureIntake:
                 raise no_picture("no bytes at all")
             self.media_type()
         self.ended = True
+        self._recent.clear()  # who still reads finds it in the blob
 
     def picture(self) -> Picture:
         """The whole picture."""

@@ -179,6 +179,15 @@ def note_name(generation_id: str, call: int) -> str:
     return f"{generation_id}.{call}"
 
 
+def is_note(text: bytes) -> bool:
+    """Whether this version can read it: what another one noted may look otherwise."""
+    try:
+        _note.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return False
+    return True
+
+
 def closing_after_crash(generation: Generation, notes: Mapping[int, bytes]) -> tuple[Closing, KeptAnswers]:
     """What a generation came to whose process died: posted where the answer is there, void where nothing was sent,
     and else of unknown outcome. The ending is still to be added."""

@@ -23,6 +23,7 @@ from impasto.storage.recovery import resolve, resolve_noted
 from impasto.storage.retention import sweep
 from impasto.storage.secret import check_same_secret
 
+LEAVE_SECONDS = 5.0
 SWEEP_SECONDS = 600.0
 _log = logging.getLogger("impasto.storage")
 
@@ -93,6 +94,9 @@ class Caretaker:
     async def leave(self) -> None:
         """The last request is answered."""
         await self.ledger.flush()
+        with suppress(TimeoutError):  # while the database is away it would take for ever: the next start resolves it
+            async with asyncio.timeout(LEAVE_SECONDS):
+                await self.ledger.taken_back()
         with suppress(Failure):
             await self.processes.leave()
         await asyncio.to_thread(self._close_store)

@@ -7,7 +7,7 @@ held at what it can have cost at most. Doing it twice, or in two processes at on
 import asyncio
 from collections.abc import Iterable
 
-from impasto.completions.kept import closing_after_crash, encode, ending_of, keep_long, note_name, state_of
+from impasto.completions.kept import closing_after_crash, encode, ending_of, is_note, keep_long, note_name, state_of
 from impasto.domain.ledger import Closing, Generation, Outcome, State
 from impasto.storage.blobs import FileStore
 from impasto.storage.ledger import SqlLedger
@@ -58,6 +58,6 @@ async def _notes_of(generation: Generation, store: FileStore) -> dict[int, bytes
     notes: dict[int, bytes] = {}
     for call in generation.calls:
         note = await store.noted(note_name(generation.id, call.call))
-        if note is not None:
+        if note is not None and is_note(note):  # one that cannot be read is left where it is: a later version may
             notes[call.call] = note
     return notes

@@ -35,24 +35,44 @@ def load_secret(data: Path, configured: str | None) -> bytes:
 
     Raises `SecretError`.
     """
+    found = find_secret(data, configured)
+    if found is not None:
+        return found
+    path = data / SECRET_FILE
+    try:
+        return _checked(path, keep_private(path, secrets.token_urlsafe(32)))
+    except OSError as error:
+        raise _unusable(path, error) from error
+
+
+def find_secret(data: Path, configured: str | None) -> bytes | None:
+    """As `load_secret`, but `None` where none was made yet."""
     if configured:
         return configured.encode()
     path = data / SECRET_FILE
     try:
-        kept = read_private(path) or keep_private(path, secrets.token_urlsafe(32))
+        kept = read_private(path)
     except OSError as error:
-        raise SecretError(
-            f"{path} is where this gateway's secret is kept, and it cannot be read or written: {error.strerror}. Let "
-            "this user do so, set IMPASTO_DATA to another folder, or set IMPASTO_SECRET."
-        ) from error
+        raise _unusable(path, error) from error
     except UnicodeDecodeError:
-        kept = ""
+        kept = "no secret"
+    return None if kept is None else _checked(path, kept)
+
+
+def _checked(path: Path, kept: str) -> bytes:
     if len(kept) < MIN_CHARACTERS:
         raise SecretError(
             f"{path} holds no secret of {MIN_CHARACTERS} characters or more. Put back the one that was there; if no "
             "virtual keys were made yet, remove the file, and the next start makes a new one."
         )
     return kept.encode()
+
+
+def _unusable(path: Path, error: OSError) -> SecretError:
+    return SecretError(
+        f"{path} is where this gateway's secret is kept, and it cannot be read or written: {error.strerror}. Let "
+        "this user do so, set IMPASTO_DATA to another folder, or set IMPASTO_SECRET."
+    )
 
 
 def subkey(secret: bytes, purpose: str) -> bytes:
