@@ -151,9 +151,10 @@ async def test_work_that_is_done_counts_though_the_caller_hangs_up_in_the_same_m
     ("told", "has_it"),
     [
         (None, True),
-        ([(0, False)], True),
         ([(0, True)], True),
-        ([(7, False), (7, False), (0, False)], True),
+        ([(0, False), (0, True)], True),
+        ([(7, False), (7, False), (0, False), (0, True)], True),
+        ([(0, False), (1, True)], False),
         ([(7, False), (7, True)], False),
     ],
 )

@@ -127,7 +127,7 @@ def test_findings_are_json(impasto: Impasto) -> None:
 
 
 def test_books_are_checked_where_there_are_any(database_url: str, folder: Path) -> None:
-    assert "books" not in found("good")
+    assert "The books" not in found("good")
     assert "The books are balanced (0 entries)." in found("good", IMPASTO_DATABASE_URL=database_url)
     asyncio.run(_forge(database_url))
     assert "The books do not balance. Balances differ from what their entries add up to: 1, the first of them" in found(

@@ -16,14 +16,16 @@ from impasto.cli.watched_protocol import WatchedProtocol
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="other systems do not tell")
 
-ANSWER = bytes(8 << 20)
+LONG, SHORT = bytes(8 << 20), b"short"
+"""More than any buffer holds; and what the caller's system confirms at once."""
 Unconfirmed = Callable[[], tuple[int, bool]]
 
 
 class Server:
-    """Answers with more than any buffer holds, and gives away what it knows of the line."""
+    """Answers, and gives away what it knows of the line."""
 
-    def __init__(self) -> None:
+    def __init__(self, answer: bytes = LONG) -> None:
+        self.answer = answer
         self.asked: asyncio.Queue[tuple[Unconfirmed, Line]] = asyncio.Queue()
         self.sent = asyncio.Event()
 
@@ -31,9 +33,9 @@ class Server:
         await receive()
         line = Line(scope, receive)
         await self.asked.put((scope[UNCONFIRMED], line))
-        headers = [(b"content-length", str(len(ANSWER)).encode())]
+        headers = [(b"content-length", str(len(self.answer)).encode())]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": ANSWER, "more_body": False})
+        await send({"type": "http.response.body", "body": self.answer, "more_body": False})
         self.sent.set()
 
 
@@ -65,7 +67,7 @@ async def test_what_was_read_to_its_end_has_arrived() -> None:
         confirmed = asyncio.create_task(line.confirmed())
         assert unconfirmed()[0] > 0
         taken = 0
-        while taken < len(ANSWER):
+        while taken < len(LONG):
             taken += len(await asyncio.get_running_loop().sock_recv(caller, 1 << 20))
         assert await confirmed
         caller.close()
@@ -83,4 +85,37 @@ async def test_what_nobody_read_has_not_arrived(is_reset: bool) -> None:
         caller.close()
         assert not await line.confirmed()
         assert unconfirmed()[1]
+        line.close()
+
+
+async def test_what_is_thrown_away_unread_has_not_arrived() -> None:
+    app = Server(SHORT)
+    async with serving(app) as port:
+        caller = asking(port)
+        unconfirmed, line = await app.asked.get()
+        await app.sent.wait()
+        while unconfirmed()[0]:  # noqa: ASYNC110 - the kernel tells when it is asked
+            await asyncio.sleep(0.001)
+        confirmed = asyncio.create_task(line.confirmed())
+        caller.close()
+        assert not await confirmed
+        line.close()
+
+
+@pytest.mark.parametrize("goes_on", [False, True])
+async def test_who_has_read_and_leaves_or_asks_again_has_it(goes_on: bool) -> None:
+    app = Server(SHORT)
+    async with serving(app) as port:
+        caller = asking(port)
+        _, line = await app.asked.get()
+        while not (await asyncio.get_running_loop().sock_recv(caller, 1 << 16)).endswith(SHORT):
+            pass
+        if goes_on:
+            caller.sendall(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+            _, next_line = await app.asked.get()
+            next_line.close()
+        else:
+            caller.close()
+        assert await line.confirmed()
+        caller.close()
         line.close()

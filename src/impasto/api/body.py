@@ -6,7 +6,7 @@ as soon as it shows.
 
 import asyncio
 import itertools
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from starlette.datastructures import Headers
@@ -46,9 +46,11 @@ async def read_body(scope: Scope, receive: Receive, max_bytes: int) -> bytearray
 
 UNCONFIRMED = "impasto.unconfirmed"
 """Key of a scope, set by a server that can tell: gives how many bytes of the connection the caller's side has not
-confirmed, and whether the connection is over."""
+confirmed, and whether no more will be known."""
 
 CONFIRMED_WITHIN_SECONDS = 30.0
+RESET_WITHIN_SECONDS = 1.0
+"""How long a caller who leaves without reading what his system has confirmed may take to show it."""
 _LOOK_SECONDS = (0.0, 0.002, 0.01, 0.05, 0.25)
 
 
@@ -57,7 +59,7 @@ class Line:
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self._leaving = asyncio.ensure_future(receive())
-        self._unconfirmed = scope.get(UNCONFIRMED)
+        self._unconfirmed: Callable[[], tuple[int, bool]] | None = scope.get(UNCONFIRMED)
 
     @property
     def is_lost(self) -> bool:
@@ -77,17 +79,24 @@ class Line:
                 working.cancel()
                 await asyncio.gather(working, return_exceptions=True)
 
+    @property
+    def can_tell(self) -> bool:
+        """Whether it can be known what has arrived."""
+        return self._unconfirmed is not None
+
     async def confirmed(self) -> bool:
-        """Whether all that was sent has arrived; what is not confirmed within half a minute has not."""
+        """Whether all that was sent has arrived, and was not thrown away unread. What is not confirmed within half a
+        minute has not."""
         if self._unconfirmed is None:
             return True
-        until = asyncio.get_running_loop().time() + CONFIRMED_WITHIN_SECONDS
+        clock = asyncio.get_running_loop().time
+        until, arrived = clock() + CONFIRMED_WITHIN_SECONDS, False
         for attempt in itertools.count():
-            left, is_over = self._unconfirmed()
-            if not left:
-                return True
-            if is_over or asyncio.get_running_loop().time() > until:
-                return False
+            left, is_known = self._unconfirmed()
+            if is_known or clock() > until:
+                return not left
+            if left == 0 and not arrived:
+                arrived, until = True, clock() + RESET_WITHIN_SECONDS
             await asyncio.sleep(_LOOK_SECONDS[min(attempt, len(_LOOK_SECONDS) - 1)])
         return False
 

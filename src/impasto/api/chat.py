@@ -225,9 +225,16 @@ class _Answering:
             raise AnswerBrokeOffError from None
 
     async def _note_heard(self, attached: Attached, *, was_lost: bool) -> None:
-        if attached.is_recognisable:
-            has_it = not was_lost and await self.line.confirmed()
-            await _noted(attached, Delivery.DELIVERED if has_it else Delivery.LOST)
+        if not attached.is_recognisable:
+            return
+        if was_lost or not self.line.can_tell:
+            await _noted(attached, Delivery.LOST if was_lost else Delivery.DELIVERED)
+        else:  # the place that the request holds need not wait for it
+            self.endpoint.completions.do_afterwards(self._note_when_known(attached))
+
+    async def _note_when_known(self, attached: Attached) -> None:
+        has_it = await self.line.confirmed()
+        await _noted(attached, Delivery.DELIVERED if has_it else Delivery.LOST)
 
     async def _chunks(self, attached: Attached) -> AsyncGenerator[bytes, None]:
         if attached.running is None or attached.asking.manner.waits or attached.waits_not_to_the_end:

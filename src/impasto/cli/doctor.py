@@ -8,7 +8,6 @@ import os
 import shutil
 import socket
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
@@ -78,7 +77,7 @@ def examine(config: str | None = None, environment: Mapping[str, str] | None = N
     if settings.sources["store_url"] != "default":
         yield _folder("store", settings.store_folder, "IMPASTO_STORE_URL")
     yield from _books(settings)
-    yield _space()
+    yield _space(settings)
     yield from _files()
     yield from _key(settings)
     yield _port(settings)
@@ -156,15 +155,15 @@ def _secret(settings: Settings) -> Iterator[Finding]:
         )
 
 
-def _space() -> Finding:
-    folder = tempfile.gettempdir()
+def _space(settings: Settings) -> Finding:
+    folder = next(path for path in (settings.store_folder, *settings.store_folder.parents) if path.is_dir())
     free = shutil.disk_usage(folder).free
+    said = f"{settings.store_folder}, where answers are kept, has"
     if free < NEEDED_SPACE_BYTES:
         return Finding(
-            "bad",
-            f"{folder} has {free >> 20} MB left; answers wait there until they are whole. Free some, or set TMPDIR.",
+            "bad", f"{said} {free >> 20} MB left. Free some, lower IMPASTO_RETENTION, or set IMPASTO_STORE_URL."
         )
-    return Finding("good", f"{folder}, where answers wait until they are whole, has {free >> 30} GB left.")
+    return Finding("good", f"{said} {free >> 30} GB left.")
 
 
 def _files() -> Iterator[Finding]:

@@ -7,6 +7,7 @@ tells; elsewhere, what the system has taken counts as arrived.
 import struct
 import sys
 from asyncio import BaseTransport
+from functools import partial
 from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -22,22 +23,28 @@ class WatchedProtocol(HttpToolsProtocol):
     """One connection. When it is over, what had not arrived by then is remembered."""
 
     _unconfirmed_at_end: int | None = None
+    _requests = 0
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        cast("dict[str, object]", self.scope)[UNCONFIRMED] = self._unconfirmed
+        self._requests += 1
+        cast("dict[str, object]", self.scope)[UNCONFIRMED] = partial(self._unconfirmed, self._requests)
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._unconfirmed_at_end is None:
             unsent = _unconfirmed_of(self.transport)
-            # After a reset the system has thrown away what had not arrived, and shows nothing of it.
+            # After a reset the system has thrown away what had not arrived, and shows nothing of it. And a caller who
+            # closes before he has read what his system took in for him resets the connection.
             self._unconfirmed_at_end = max(unsent, 1) if exc is not None else unsent
         super().connection_lost(exc)
 
-    def _unconfirmed(self) -> tuple[int, bool]:
-        """How many bytes have not arrived, and whether the connection is over."""
+    def _unconfirmed(self, request: int) -> tuple[int, bool]:
+        """How many bytes have not arrived, and whether no more will be known: the connection is over, or its caller
+        has gone on to the next request, which he does when he has the answer."""
         if self._unconfirmed_at_end is not None:
             return self._unconfirmed_at_end, True
+        if self._requests > request:
+            return 0, True
         return _unconfirmed_of(self.transport), False
 
 

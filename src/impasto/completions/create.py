@@ -188,6 +188,12 @@ class Completions:
         """What is kept of a generation."""
         return await self.ledger.find(generation_id)
 
+    def do_afterwards(self, work: Coroutine[Any, Any, None]) -> None:
+        """Bring `work` to its end before all is over, with nobody waiting for it."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
     async def drain(self, seconds: float | None = None) -> None:
         """Wait until everything that runs has ended, for at most `seconds`; then end the rest."""
         with suppress(TimeoutError):
