@@ -236,9 +236,15 @@ def test_whether_a_repeat_helps_is_told_again(helps: bool) -> None:
     assert raised.value.retry_helps is helps
 
 
-def test_an_end_that_says_nothing_broke_off() -> None:
+def test_an_answer_that_was_let_go_is_gone() -> None:
     with pytest.raises(Failure) as raised:
         answers_of(generation(), MemoryStore())
+    assert raised.value.code is Code.ANSWER_GONE
+
+
+def test_an_end_that_says_nothing_broke_off() -> None:
+    with pytest.raises(Failure) as raised:
+        answers_of(generation(ending=("{}", None)), MemoryStore())
     assert raised.value.code is Code.PROVIDER_BROKE_OFF
 
 

@@ -184,6 +184,16 @@ def begin(connection: Connection, created_ms: int) -> None:
     connection.execute(insert(generations), row | rest)
 
 
+async def test_what_was_said_goes_from_its_row_and_the_row_stays(database: Database, store: FileStore) -> None:
+    await database.write(lambda connection: begin(connection, NOW_MS - 9 * DAY_MS))
+    answer = select(generations.c.answer)
+    for age_ms, left in ((DAY_MS, '{"said": "much"}'), (8 * DAY_MS, None)):
+        ended = {"state": State.DONE, "answer": '{"said": "much"}', "ended_ms": NOW_MS - age_ms}
+        await run(database, update(generations).values(ended))
+        assert await swept(database, store, max_age_ms=7 * DAY_MS) == 0
+        assert await database.read(lambda connection: connection.scalars(answer).all()) == [left]
+
+
 async def test_idempotency_keys_that_have_expired_go(database: Database, store: FileStore) -> None:
     added = [
         {

@@ -147,6 +147,10 @@ def asking_of(generation: Generation) -> Asking:
 
 def answers_of(generation: Generation, store: BlobStore) -> Answers:
     """The answers of a generation that has ended. Raises the failure that it ended with, and `answer_gone`."""
+    if generation.answer is None and generation.answer_sha256 is None and generation.state is not State.REFUSED:
+        raise Failure(
+            Code.ANSWER_GONE, "The answer was made and charged, and is no longer kept: IMPASTO_RETENTION says how long."
+        )
     kept = _kept_answers(generation, store)
     failures = {failure.call: _failure(failure) for failure in kept.failures}
     if not kept.completions:

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 
-from sqlalchemy import Connection, bindparam, delete, func, select
+from sqlalchemy import Connection, bindparam, delete, func, select, update
 
 from impasto.domain.ledger import State
 from impasto.storage.blobs import FileStore, ListedBlob
@@ -41,6 +41,13 @@ _EXPIRED = (
     .limit(BATCH)
     .with_for_update(skip_locked=True)
 )
+_OLD_ANSWERS = (
+    select(generations.c.id)
+    .where(generations.c.answer.is_not(None), generations.c.ended_ms <= bindparam("bound_ms"))
+    .limit(BATCH)
+    .with_for_update(skip_locked=True)
+)
+_CLEAR_ANSWER = update(generations).where(generations.c.id == bindparam("b_id")).values(answer=None)
 _DELETE_EXPIRED = delete(idempotency_keys).where(
     idempotency_keys.c.key_id == bindparam("b_key_id"), idempotency_keys.c.hash == bindparam("b_hash")
 )
@@ -61,10 +68,20 @@ async def sweep(
             pass
         count = 0
         if max_age_ms is not None:
+            while await database.write(lambda connection: _clear_answers(connection, now_ms - max_age_ms)) == BATCH:
+                pass
             count += await _let_go_of_old(database, store, now_ms - max_age_ms)
         if max_bytes is not None:
             count += await _make_room(database, store, max_bytes, now_ms - FRESH_MS)
         return count + await _remove_orphans(database, store, now_ms - ORPHAN_MS)
+
+
+def _clear_answers(connection: Connection, bound_ms: int) -> int:
+    """Short answers are in their rows: what was said goes as pictures do. What it cost stays."""
+    old = [{"b_id": id_} for id_ in connection.scalars(_OLD_ANSWERS, {"bound_ms": bound_ms})]
+    if old:
+        connection.execute(_CLEAR_ANSWER, old)
+    return len(old)
 
 
 async def _let_go_of_old(database: Database, store: FileStore, bound_ms: int) -> int:

@@ -90,6 +90,8 @@ generations = Table(
           postgresql_where=text("request_hash IS NOT NULL")),
     Index("generations_by_key", "key_id", "created_ms"),
     Index("generations_by_time", "created_ms"),
+    Index("generations_answered", "ended_ms", sqlite_where=text("answer IS NOT NULL"),
+          postgresql_where=text("answer IS NOT NULL")),
 )  # fmt: skip
 """`owner` is the process that makes the calls, `deliverer` the one whose caller waits for the answer."""
 

@@ -140,6 +140,14 @@ def upgrade() -> None:
     )
     op.create_index("generations_by_time", "generations", ["created_ms"], unique=False)
     op.create_index(
+        "generations_answered",
+        "generations",
+        ["ended_ms"],
+        unique=False,
+        sqlite_where=sa.text("answer IS NOT NULL"),
+        postgresql_where=sa.text("answer IS NOT NULL"),
+    )
+    op.create_index(
         "generations_running",
         "generations",
         ["key_id"],
