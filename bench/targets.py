@@ -114,6 +114,7 @@ def _impasto_environment(upstream: Upstream) -> dict[str, str]:
         "IMPASTO_API_KEY": _KEY,
         "IMPASTO_DATA": str(upstream.home / "impasto-data"),
         "IMPASTO_LOG_LEVEL": "info",
+        "IMPASTO_SECRET": "a secret that is the same for every start",
         "GEMINI_API_KEY": "provider-key",
         "GOOGLE_GEMINI_BASE_URL": upstream.base_url,
         "SSL_CERT_FILE": str(certificates_with(upstream.certificate, upstream.home)),
