@@ -63,7 +63,6 @@ class Readiness:
     """Whether new work is taken."""
 
     draining: bool = False
-
     is_well: Callable[[], bool] = lambda: True
     cut: Callable[[], None] = lambda: None
     """Ends all work at once."""
@@ -119,17 +118,30 @@ def build(
             await limits.close()
             await keeping.close()
 
-    gateway = Gateway(
+    available = available_of(catalogue, access)
+    gateway = _gateway_of(settings, completions, keeping, limits, available, readiness.is_ready)
+    return asgi_app(gateway, lifespan)
+
+
+def _gateway_of(
+    settings: Settings,
+    completions: Completions,
+    keeping: Keeping,
+    limits: RateLimits,
+    available: dict[str, bool],
+    is_ready: Callable[[], bool],
+) -> Gateway:
+    return Gateway(
         completions=completions,
-        catalogue=catalogue,
-        available=available_of(catalogue, access),
+        catalogue=completions.catalogue,
+        available=available,
         keys=keeping.keys,
         limits=limits,
         admission=Admission(settings.max_in_flight_mb << 20, ADMISSION_SECONDS),
         max_body_bytes=settings.max_body_mb << 20,
         cors_origins=settings.cors_origins,
         new_id=_new_id,
-        is_ready=readiness.is_ready,
+        is_ready=is_ready,
         find_image=partial(find_image, keeping.database),
         budget_of=keeping.budget_of,
         spending_of=keeping.spending_of,
@@ -140,7 +152,6 @@ def build(
         finishes=settings.when_caller_leaves == "finish",
         spaces_seconds=settings.silence_spaces_seconds,
     )
-    return asgi_app(gateway, lifespan)
 
 
 def check_settings(settings: Settings) -> None:
