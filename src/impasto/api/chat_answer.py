@@ -1,6 +1,6 @@
 """A whole answer as callers see it: a chat completion, its pictures as data URLs.
 
-Rule: the body is rendered around its pictures: they are read from the spool and encoded
+Rule: the body is rendered around its pictures: they are read from the store and encoded
 while it is sent, and its length is known before.
 """
 
