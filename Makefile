@@ -46,7 +46,7 @@ lock: .venv/dev ## Pin every dependency by hash, none younger than ten days
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --exclude-newer "$$(date -u -d '10 days ago' +%F 2>/dev/null || date -u -v-10d +%F)" \
 		pyproject.toml --extra painter --extra postgres --extra redis --group build -o requirements/run.txt
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --exclude-newer "$$(date -u -d '10 days ago' +%F 2>/dev/null || date -u -v-10d +%F)" \
-		pyproject.toml --extra painter --extra postgres --extra redis --group build --group dev -c requirements/run.txt -o requirements/dev.txt
+		pyproject.toml --extra painter --extra postgres --extra redis --extra s3 --extra thumbnails --extra provenance --group build --group dev -c requirements/run.txt -o requirements/dev.txt
 
 clean: ## Remove what the other targets made
 	rm -rf .venv tests/clients/.venv-clients tests/clients/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis dist

@@ -20,7 +20,7 @@ INLINE = {"inlineData": {"mimeType": "image/png", "data": base64.b64encode(png()
 
 
 def rendered(call: ModelCall) -> Any:
-    return json.loads(b"".join(GeminiAdapter().render(call).body))
+    return json.loads(b"".join(map(bytes, GeminiAdapter().render(call).body)))
 
 
 def failure_for(status: int, body: bytes | str = b"", headers: dict[str, str] | None = None) -> Failure:
@@ -177,8 +177,11 @@ def test_a_picture_is_passed_on_as_it_lies() -> None:
     request = GeminiAdapter().render(a_call(turns=(Turn("user", (picture, TextPart("it"))),)))
     assert any(piece is view for piece in request.body)
     assert all(request.body)
-    assert request.content_length == len(b"".join(request.body))
-    assert json.loads(b"".join(request.body))["contents"][0]["parts"][0]["inlineData"]["mimeType"] == "image/jpeg"
+    assert request.content_length == len(b"".join(map(bytes, request.body)))
+    assert (
+        json.loads(b"".join(map(bytes, request.body)))["contents"][0]["parts"][0]["inlineData"]["mimeType"]
+        == "image/jpeg"
+    )
 
 
 def test_the_models_name_cannot_leave_its_place_in_the_path() -> None:
@@ -337,7 +340,9 @@ def contents(*turns: Turn, signatures: bool = False) -> Any:
 def test_functions_are_declared_with_their_schemas_untouched() -> None:
     tools = (Tool("weather", "Says it.", b'{"type": "object","x":1.50}'), Tool("clock"))
     call = a_call(a_text_model(), "hello", tools=tools)
-    assert b'"parametersJsonSchema":{"type": "object","x":1.50}' in b"".join(GeminiAdapter().render(call).body)
+    assert b'"parametersJsonSchema":{"type": "object","x":1.50}' in b"".join(
+        map(bytes, GeminiAdapter().render(call).body)
+    )
     assert rendered(call)["tools"] == [
         {
             "functionDeclarations": [
@@ -382,7 +387,8 @@ def test_a_call_and_what_came_of_it() -> None:
         },
         {"role": "user", "parts": [{"functionResponse": {"name": "weather", "response": {"result": "rain"}}}]},
     ]
-    body = b"".join(GeminiAdapter().render(a_call(a_text_model(), (ASK, Turn("assistant", (CALL,)), result()))).body)
+    call = a_call(a_text_model(), (ASK, Turn("assistant", (CALL,)), result()))
+    body = b"".join(map(bytes, GeminiAdapter().render(call).body))
     assert b'"args":{"city":"Bern","n":1.50}' in body
 
 

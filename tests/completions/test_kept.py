@@ -161,7 +161,7 @@ async def test_whatever_came_comes_back_as_it_was(data: st.DataObject) -> None:
     ending = ending_of(kept, text, await keep_long(text, store), State.DONE)
     before = comparable(answers)
     answers.close()
-    again = answers_of(generation(ending=(ending.answer, ending.answer_sha256), asking=asking), store)
+    again = await answers_of(generation(ending=(ending.answer, ending.answer_sha256), asking=asking), store)
     assert comparable(again) == before
     again.close()
     assert store.open_blobs == []
@@ -211,40 +211,40 @@ async def test_an_answer_whose_picture_is_gone_is_gone_and_leaves_nothing_open()
     store.kept.pop(completion.results[1].sha256)
     text = encode(KeptAnswers((kept_completion(0, completion), kept_completion(1, completion))))
     with pytest.raises(Failure) as raised:
-        answers_of(generation(ending=(text.decode(), None)), store)
+        await answers_of(generation(ending=(text.decode(), None)), store)
     assert raised.value.code is Code.ANSWER_GONE
     assert store.open_blobs == []
 
 
-def test_what_ended_with_failures_alone_raises_the_first() -> None:
+async def test_what_ended_with_failures_alone_raises_the_first() -> None:
     text = encode(
         KeptAnswers(
             (), tuple(kept_failure(call, Failure(Code.PROVIDER_WRONG, f"{call}", param="p")) for call in (1, 0))
         )
     )
     with pytest.raises(Failure) as raised:
-        answers_of(generation(ending=(text.decode(), None)), MemoryStore())
+        await answers_of(generation(ending=(text.decode(), None)), MemoryStore())
     assert (raised.value.message, raised.value.param, raised.value.retry_helps) == ("0", "p", False)
 
 
 @pytest.mark.parametrize("helps", [False, True])
-def test_whether_a_repeat_helps_is_told_again(helps: bool) -> None:
+async def test_whether_a_repeat_helps_is_told_again(helps: bool) -> None:
     failure = Failure(Code.OVERLOADED, "too much at once", retry_helps=helps)
     text = encode(KeptAnswers((), (kept_failure(0, failure),)))
     with pytest.raises(Failure) as raised:
-        answers_of(generation(ending=(text.decode(), None)), MemoryStore())
+        await answers_of(generation(ending=(text.decode(), None)), MemoryStore())
     assert raised.value.retry_helps is helps
 
 
-def test_an_answer_that_was_let_go_is_gone() -> None:
+async def test_an_answer_that_was_let_go_is_gone() -> None:
     with pytest.raises(Failure) as raised:
-        answers_of(generation(), MemoryStore())
+        await answers_of(generation(), MemoryStore())
     assert raised.value.code is Code.ANSWER_GONE
 
 
-def test_an_end_that_says_nothing_broke_off() -> None:
+async def test_an_end_that_says_nothing_broke_off() -> None:
     with pytest.raises(Failure) as raised:
-        answers_of(generation(ending=("{}", None)), MemoryStore())
+        await answers_of(generation(ending=("{}", None)), MemoryStore())
     assert raised.value.code is Code.PROVIDER_BROKE_OFF
 
 

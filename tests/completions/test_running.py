@@ -237,7 +237,7 @@ async def test_a_mistake_of_ours_is_of_unknown_outcome_and_closes_what_was_open(
         await house.create()
     assert (house.generation.state, house.outcomes) == (State.UNKNOWN, [Outcome.UNKNOWN])
     with pytest.raises(Failure) as raised:
-        answers_of(house.generation, house.store)
+        await answers_of(house.generation, house.store)
     assert raised.value.code is Code.PROVIDER_BROKE_OFF
 
 
@@ -330,7 +330,7 @@ async def test_a_long_answer_that_cannot_be_kept_is_posted_and_not_given(count: 
     assert (house.generation.state, house.outcomes) == (State.FAILED, [Outcome.SETTLED] * count)
     assert house.store.notes == {}
     with pytest.raises(Failure) as raised:
-        answers_of(house.generation, house.store)
+        await answers_of(house.generation, house.store)
     assert raised.value.code is Code.STORE_UNAVAILABLE
 
 
@@ -338,7 +338,7 @@ async def test_a_long_answer_is_a_blob() -> None:
     house = House(FakeAnswerers([Text("x" * LONGEST_IN_A_ROW), UsageSeen(USAGE), STOP]))
     answers = await house.create()
     assert house.generation.answer is None
-    again = answers_of(house.generation, house.store)
+    again = await answers_of(house.generation, house.store)
     assert again.first == answers.first
 
 

@@ -74,7 +74,7 @@ class MemoryStore:
         self.kept[sha256] = bytes(blob.data)
         return sha256
 
-    def reader(self, sha256: str) -> MemoryBlob:
+    async def reader(self, sha256: str) -> MemoryBlob:
         if sha256 not in self.kept:
             raise Failure(Code.ANSWER_GONE, "The answer was made and charged, and is no longer kept.")
         self.open_blobs.append(MemoryBlob(self, bytearray(self.kept[sha256]), is_sealed=True))

@@ -80,7 +80,7 @@ async def test_the_request_is_what_the_adapter_rendered_signed() -> None:
         await answered(client, call)
     (request,) = server.requests
     assert request.line == "POST /v1beta/models/painting-model:generateContent HTTP/1.1"
-    assert request.body == b"".join(GeminiAdapter().render(call).body)
+    assert request.body == b"".join(map(bytes, GeminiAdapter().render(call).body))
     assert request.headers["x-goog-api-key"] == KEY
     assert request.headers["content-type"] == "application/json"
     assert request.headers["content-length"] == str(len(request.body))

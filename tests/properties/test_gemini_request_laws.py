@@ -23,7 +23,7 @@ MODELS = st.builds(a_model, signatures=st.booleans(), system_messages=st.boolean
 
 @given(st.text())
 def test_any_words_survive(text: str) -> None:
-    body = json.loads(b"".join(GeminiAdapter().render(a_call(turns=f"{text}.")).body))
+    body = json.loads(b"".join(map(bytes, GeminiAdapter().render(a_call(turns=f"{text}.")).body)))
     assert body["contents"][0]["parts"] == [{"text": f"{text}."}]
 
 
@@ -33,7 +33,7 @@ def test_nothing_that_was_said_is_lost(model: Model, turns: list[Turn]) -> None:
     if not any(turn.role != "system" and any(part in said for part in turn.parts) for turn in turns):
         return
     request = GeminiAdapter().render(a_call(model, turns))
-    body = json.loads(b"".join(request.body))
+    body = json.loads(b"".join(map(bytes, request.body)))
     assert body.keys() <= {"contents", "systemInstruction", "generationConfig"}
     sent = json.dumps(body, ensure_ascii=False)
     for part in said:

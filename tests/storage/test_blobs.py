@@ -95,7 +95,7 @@ async def test_what_was_written_is_read_at_every_moment(store: BlobStore, seed: 
 
 @pytest.mark.parametrize("data", [b"", SMALL, bytes(MEMORY_BYTES), bytes(MEMORY_BYTES + 1), LARGE])
 async def test_what_is_kept_is_there_for_others(store: BlobStore, data: bytes) -> None:
-    reader = store.reader(await kept(store, data))
+    reader = await store.reader(await kept(store, data))
     assert reader.byte_count == len(data)
     assert reader.read(0, len(data) + 1) == data
     assert reader.read(5, 10) == data[5:15]
@@ -108,7 +108,7 @@ async def test_what_was_not_kept_is_gone(store: BlobStore, data: bytes) -> None:
     blob.write(data)
     blob.close()
     with pytest.raises(Failure) as raised:
-        store.reader(sha256_of(data))
+        await store.reader(sha256_of(data))
     assert raised.value.code is Code.ANSWER_GONE
     assert raised.value.message.startswith("The answer was made and charged, and is no longer kept")
     assert not raised.value.retry_helps
@@ -117,9 +117,9 @@ async def test_what_was_not_kept_is_gone(store: BlobStore, data: bytes) -> None:
 @pytest.mark.parametrize(
     "sha256", ["", "ab", "../../etc/passwd", "A" * 64, "g" * 64, "a" * 63, "a" * 65, "a" * 64 + "\n"]
 )
-def test_what_is_no_hash_is_not_kept(store: BlobStore, sha256: str) -> None:
+async def test_what_is_no_hash_is_not_kept(store: BlobStore, sha256: str) -> None:
     with pytest.raises(Failure) as raised:
-        store.reader(sha256)
+        await store.reader(sha256)
     assert raised.value.code is Code.ANSWER_GONE
 
 
@@ -130,13 +130,13 @@ async def test_the_same_content_is_kept_once(store: BlobStore, data: bytes) -> N
     blob.write(data)
     assert await store.keep(blob) == await store.keep(blob)
     blob.close()
-    reader = store.reader(sha256_of(data))
+    reader = await store.reader(sha256_of(data))
     assert reader.read(0, len(data)) == data
     reader.close()
 
 
 async def test_closing_twice_is_closing_once(store: BlobStore) -> None:
-    reader = store.reader(await kept(store, SMALL))
+    reader = await store.reader(await kept(store, SMALL))
     other = store.open()
     for blob in (reader, other):
         blob.close()
@@ -146,7 +146,7 @@ async def test_closing_twice_is_closing_once(store: BlobStore) -> None:
 async def test_a_blob_that_is_kept_or_closed_takes_no_more(store: BlobStore) -> None:
     blob = store.open()
     blob.write(SMALL)
-    reader = store.reader(await store.keep(blob))
+    reader = await store.reader(await store.keep(blob))
     for sealed in (blob, reader):
         with pytest.raises(ValueError, match="kept or closed"):
             sealed.write(b"more")
@@ -210,7 +210,7 @@ async def test_closing_gives_files_back(disk: FileStore, folder: Path) -> None:
     await kept(disk, SMALL)
     before = open_files()
     for number in range(10):
-        disk.reader(sha256_of(SMALL)).close()
+        (await disk.reader(sha256_of(SMALL))).close()
         await kept(disk, LARGE + bytes(number))
         dropped = disk.open()
         dropped.write(LARGE)
@@ -257,7 +257,7 @@ async def test_half_a_blob_that_something_else_left_is_replaced(disk: FileStore,
 
 
 async def test_a_blob_that_shrinks_while_it_is_read_is_said(disk: FileStore, folder: Path) -> None:
-    reader = disk.reader(await kept(disk, SMALL))
+    reader = await disk.reader(await kept(disk, SMALL))
     os.truncate(path_of(folder, sha256_of(SMALL)), 4)
     with pytest.raises(Failure) as raised:
         reader.read(0, 100)
@@ -272,7 +272,7 @@ async def test_a_link_in_place_of_a_blob_is_not_followed(disk: FileStore, folder
     path.unlink()
     path.symlink_to(tmp_path / "secret")
     with pytest.raises(Failure) as raised:
-        disk.reader(path.name)
+        await disk.reader(path.name)
     assert raised.value.code is Code.STORE_UNAVAILABLE
     assert list(disk.list_blobs()) == []
     await kept(disk, SMALL)
@@ -302,7 +302,7 @@ async def test_an_open_blob_survives_its_deletion(disk: FileStore) -> None:
     draft = disk.open()
     draft.write(LARGE)
     sha256 = await disk.keep(draft)
-    reader = disk.reader(sha256)
+    reader = await disk.reader(sha256)
     assert disk.delete(sha256)
     assert not disk.delete(sha256)
     assert reader.read(0, len(LARGE)) == draft.read(0, len(LARGE)) == LARGE
@@ -458,7 +458,7 @@ def test_a_full_disk_is_said_when_it_is_written_to(folder: Path, max_bytes: int,
     assert files_in(folder) == [path_of(folder, sha256_of(bytes(50_000)))]
 
 
-def test_after_a_sync_that_failed_nothing_is_believed(tmp_path: Path) -> None:
+async def test_after_a_sync_that_failed_nothing_is_believed(tmp_path: Path) -> None:
     """A descriptor that cannot be synced stands for a disk that could not."""
     reading, writing = os.pipe()
     draft = Draft(lambda: (os.open(tmp_path / "1", os.O_RDWR | os.O_CREAT), tmp_path / "1"))

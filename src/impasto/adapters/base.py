@@ -7,17 +7,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from impasto.domain.chat import Buffer, ModelCall
+from impasto.domain.chat import Characters, ModelCall
 from impasto.domain.errors import Failure
 from impasto.domain.events import Event
 
 
 @dataclass(frozen=True, slots=True)
 class WireRequest:
-    """A POST to `path` below the provider's base URL. `body` is JSON in pieces: pictures are views, never copied."""
+    """A POST to `path` below the provider's base URL. `body` is JSON in pieces: pictures are views, never copied,
+    and what the store keeps is read while it is sent."""
 
     path: str
-    body: tuple[Buffer, ...]
+    body: tuple[Characters, ...]
     content_type: str = "application/json"
 
     @property

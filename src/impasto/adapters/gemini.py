@@ -18,7 +18,7 @@ from msgspec import Raw
 
 from impasto.adapters.base import AnswerParser, WireRequest
 from impasto.adapters.gemini_answer import GeminiAnswerParser, GeminiStreamParser
-from impasto.domain.chat import Buffer, ImagePart, ModelCall, Sampling, TextPart, Turn
+from impasto.domain.chat import Characters, ImagePart, ModelCall, Sampling, TextPart, Turn
 from impasto.domain.errors import Code, Failure
 from impasto.domain.tools import Tool, ToolCall, ToolChoice, ToolResult
 
@@ -57,7 +57,7 @@ class GeminiAdapter:
         return _failure_of(call.model.provider.name, status, headers, _error_in(body))
 
 
-def _body(call: ModelCall) -> Iterable[Buffer]:
+def _body(call: ModelCall) -> Iterable[Characters]:
     """The JSON in pieces: everything small is encoded here, pictures are passed on as they lie."""
     system, turns = _split_system(call)
     if not turns:
@@ -84,7 +84,7 @@ def _body(call: ModelCall) -> Iterable[Buffer]:
     yield b"}"
 
 
-def _parts(turn: Turn) -> Iterable[Buffer]:
+def _parts(turn: Turn) -> Iterable[Characters]:
     for index, part in enumerate(turn.parts):
         comma = b"," if index else b""
         match part:

@@ -48,7 +48,7 @@ class Generations:
         answers: Answers | None = None
         try:
             if generation.state is not State.RUNNING:
-                answers = answers_of(generation, self.completions.store)
+                answers = await answers_of(generation, self.completions.store)
         except Failure as failure:
             body["error"] = error_body(failure)
         try:

@@ -42,7 +42,7 @@ class ImageContent:
             await _start(304, headers, send)
             await send({"type": "http.response.body", "body": b""})
             return
-        blob = self.store.reader(image.sha256)
+        blob = await self.store.reader(image.sha256)
         try:
             headers |= {"content-type": image.media_type, "content-length": str(blob.byte_count)}
             await _start(200, headers, send)

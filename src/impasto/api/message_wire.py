@@ -14,7 +14,7 @@ from impasto.api.json_errors import wrong_shape
 from impasto.api.markdown_wire import has_markdown_pictures, parse_markdown
 from impasto.api.picture_wire import is_picture_url, parse_picture, parse_picture_url
 from impasto.api.tool_wire import ToolCallBody, parse_tool_calls
-from impasto.domain.chat import ImageLink, ImagePart, Message, Role, TextPart
+from impasto.domain.chat import Handle, ImageLink, ImagePart, Message, MessagePart, Role, TextPart
 from impasto.domain.errors import Code, Failure, listed
 from impasto.domain.tools import ToolCall, ToolResult
 
@@ -24,7 +24,7 @@ ROLES: dict[str, Role] = {
     "system": "system", "developer": "system", "user": "user", "assistant": "assistant", "tool": "tool",
 }  # fmt: skip
 
-Part = TextPart | ImagePart | ImageLink
+Part = TextPart | ImagePart | ImageLink | Handle
 _NULL = Raw(b"null")
 
 
@@ -254,7 +254,7 @@ def _missing(name: str, where: str) -> Failure:
     return Failure(Code.INVALID_BODY, f"{where}.{name} is missing.", param=f"{where}.{name}")
 
 
-def _check_size(parts: list[Part | ToolCall | ToolResult]) -> None:
+def _check_size(parts: list[MessagePart]) -> None:
     if len(parts) > MAX_PARTS:
         raise Failure(
             Code.INVALID_VALUE,
@@ -271,7 +271,7 @@ def _check_size(parts: list[Part | ToolCall | ToolResult]) -> None:
         )
 
 
-def _characters(part: Part | ToolCall | ToolResult) -> int:
+def _characters(part: MessagePart) -> int:
     match part:
         case TextPart(text) | ToolResult(text=text):
             return len(text)

@@ -176,7 +176,7 @@ class Completions:
             if generation is None:
                 raise Failure(Code.ANSWER_GONE, f"Nothing is kept of {generation_id} any more.")
             if generation.state is not State.RUNNING:
-                return self._answers(generation, asked)
+                return await self._answers(generation, asked)
             if waits <= 0:
                 raise still_running(generation_id)
             pause = min(LOOK_SECONDS[min(attempt, len(LOOK_SECONDS) - 1)], waits)
@@ -209,9 +209,9 @@ class Completions:
         for task in self._tasks:
             task.cancel()
 
-    def _answers(self, generation: Generation, asked: Asked) -> Answers:
+    async def _answers(self, generation: Generation, asked: Asked) -> Answers:
         try:
-            return answers_of(generation, self.store)
+            return await answers_of(generation, self.store)
         except Failure as failure:
             if asked.idempotency_hash is None and failure.code in MAY_HAVE_SPENT:
                 raise broke_off() from failure

@@ -10,7 +10,7 @@ from typing import assert_never
 
 from impasto.completions.route import Route
 from impasto.completions.settle import tokens_per_picture
-from impasto.domain.chat import ChatRequest, ImageLink, ImagePart, TextPart
+from impasto.domain.chat import ChatRequest, Handle, ImageLink, ImagePart, KeptImage, KeptText, MessagePart, TextPart
 from impasto.domain.image import ImageConfig
 from impasto.domain.limits import image_config_to_send
 from impasto.domain.model import Model
@@ -104,10 +104,12 @@ def _least(model: Model, request: ChatRequest, sent: ImageConfig) -> Bound:
 def _most(model: Model, request: ChatRequest, sent: ImageConfig) -> Bound:
     output_text, output_image = _most_output(model, request, sent)
     parts = [part for message in request.messages for part in message.parts]
-    pictures = sum(isinstance(part, ImagePart | ImageLink) for part in parts)
+    pictures = sum(isinstance(part, ImagePart | KeptImage | ImageLink | Handle) for part in parts)
     said = [*parts, *request.tools]
+    signatures = sum(message.signature_tokens for message in request.messages)
+    around = len(said) * MOST_TOKENS_AROUND_A_PART + signatures + _structure(request)
     usage = Usage(
-        input_text_tokens=sum(map(_text_bytes, said)) + len(said) * MOST_TOKENS_AROUND_A_PART + _structure(request),
+        input_text_tokens=sum(map(_text_bytes, said)) + around,
         input_image_tokens=pictures * MOST_TOKENS_PER_INPUT_IMAGE,
         output_text_tokens=output_text or 0,
         output_image_tokens=output_image or 0,
@@ -123,9 +125,9 @@ def _or(cost: Decimal | None, otherwise: Decimal) -> Decimal:
     return otherwise if cost is None else cost
 
 
-def _text_bytes(part: TextPart | ImagePart | ImageLink | ToolCall | ToolResult | Tool) -> int:
+def _text_bytes(part: MessagePart | Tool) -> int:
     match part:
-        case TextPart(text):
+        case TextPart(text) | KeptText(text):
             return len(text.encode())
         case ToolCall(_, name, arguments, signature):
             return len(name) + len(arguments.encode()) + len(signature)
@@ -133,7 +135,7 @@ def _text_bytes(part: TextPart | ImagePart | ImageLink | ToolCall | ToolResult |
             return len(name) + len(text.encode())
         case Tool(name, description, parameters):
             return len(name) + len(description.encode()) + len(parameters)
-        case ImagePart() | ImageLink():
+        case ImagePart() | KeptImage() | ImageLink() | Handle():
             return 0
     assert_never(part)
 

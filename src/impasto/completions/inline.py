@@ -29,7 +29,7 @@ async def inline(request: ChatRequest, images: ImageSource) -> tuple[Turn, ...]:
         Turn(
             message.role,
             tuple(
-                picture_part(fetched[part.url], part.where) if isinstance(part, ImageLink) else part
+                picture_part(fetched[part.url], part.where) if isinstance(part, ImageLink) else part  # type: ignore[misc]
                 for part in message.parts
             ),
         )

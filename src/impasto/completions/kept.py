@@ -145,13 +145,13 @@ def asking_of(generation: Generation) -> Asking:
     return _asking.decode(generation.request)
 
 
-def answers_of(generation: Generation, store: BlobStore) -> Answers:
+async def answers_of(generation: Generation, store: BlobStore) -> Answers:
     """The answers of a generation that has ended. Raises the failure that it ended with, and `answer_gone`."""
     if generation.answer is None and generation.answer_sha256 is None and generation.state is not State.REFUSED:
         raise Failure(
             Code.ANSWER_GONE, "The answer was made and charged, and is no longer kept: IMPASTO_RETENTION says how long."
         )
-    kept = _kept_answers(generation, store)
+    kept = await kept_answers_of(generation, store)
     failures = {failure.call: _failure(failure) for failure in kept.failures}
     if not kept.completions:
         if failures:
@@ -161,7 +161,7 @@ def answers_of(generation: Generation, store: BlobStore) -> Answers:
     completions: dict[int, Completion] = {}
     try:
         for completion in kept.completions:
-            completions[completion.call] = _completion(generation.id, asking, completion, store)
+            completions[completion.call] = await _completion(generation.id, asking, completion, store)
     except BaseException:
         for opened in completions.values():
             opened.close()
@@ -221,20 +221,22 @@ def _never_sent() -> Failure:
     )
 
 
-def _kept_answers(generation: Generation, store: BlobStore) -> KeptAnswers:
+async def kept_answers_of(generation: Generation, store: BlobStore) -> KeptAnswers:
+    """What is kept of the answers of a generation. Raises `answer_gone`."""
     if generation.answer_sha256 is None:
         return _answers.decode(generation.answer or b"{}")
-    blob = store.reader(generation.answer_sha256)
+    blob = await store.reader(generation.answer_sha256)
     try:
         return _answers.decode(blob.read(0, blob.byte_count))
     finally:
         blob.close()
 
 
-def _completion(generation_id: str, asking: Asking, kept: KeptCompletion, store: BlobStore) -> Completion:
+async def _completion(generation_id: str, asking: Asking, kept: KeptCompletion, store: BlobStore) -> Completion:
     items: list[Item] = []
     try:
-        items.extend(_item(item, store) for item in kept.items)  # what was opened before one fails is in `items`
+        for item in kept.items:
+            items.append(await _item(item, store))  # noqa: PERF401 - what was opened before one fails is in `items`
     except BaseException:
         for opened in items:
             if isinstance(opened, Picture):
@@ -271,15 +273,16 @@ def _kept_item(item: Item) -> _Words | _Picture | _ToolCall:
             )
 
 
-def _item(item: _Words | _Picture | _ToolCall, store: BlobStore) -> Item:
+async def _item(item: _Words | _Picture | _ToolCall, store: BlobStore) -> Item:
     match item:
         case _Words(pieces=pieces):
             return Words(pieces)
         case _ToolCall(call=call):
             return call
         case _Picture():
+            blob = await store.reader(item.sha256)
             return Picture(
-                store.reader(item.sha256), item.byte_count, item.media_type, item.dimensions, item.id, item.sha256,
+                blob, item.byte_count, item.media_type, item.dimensions, item.id, item.sha256,
                 item.signature_sha256, item.signature_byte_count,
             )  # fmt: skip
 

@@ -4,7 +4,7 @@ Rule: a port has one to four methods, one real implementation at an edge, and on
 fake under `tests/fakes/`.
 """
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Collection
 from typing import Protocol
 
 from impasto.domain.chat import ModelCall
@@ -12,6 +12,7 @@ from impasto.domain.events import Event
 from impasto.domain.key_records import AccountRecord, KeyRecord, KeyTerms, NewKey
 from impasto.domain.keys import VirtualKey
 from impasto.domain.ledger import Beginning, Closing, Delivery, Generation, Opening
+from impasto.domain.stored_image import StoredImage, Upload
 
 
 class Answerers(Protocol):
@@ -61,13 +62,29 @@ class BlobStore(Protocol):
     async def keep(self, blob: Blob) -> str:
         """Keep it; its SHA-256 in hexadecimal. It stays readable until it is closed."""
 
-    def reader(self, sha256: str) -> Blob:
-        """A kept blob, to read. Raises `answer_gone` where it is not kept any more."""
+    async def reader(self, sha256: str) -> Blob:
+        """A kept blob, to read without waiting. Raises `answer_gone` where it is not kept any more."""
 
     async def note(self, name: str, text: bytes | None) -> None:
         """Keep a note of a few kilobytes under `name`; `None` takes it away."""
 
     async def noted(self, name: str) -> bytes | None: ...
+
+
+class Gallery(Protocol):
+    """Finds the pictures that requests cite, or bring back. Raises `ledger_unavailable`."""
+
+    async def images(self, ids: Collection[str]) -> dict[str, StoredImage]:
+        """Those with these ids, by id, whoever made them; also such whose bytes were let go."""
+
+    async def recognised(self, key_id: str, hashes: Collection[str]) -> dict[str, StoredImage]:
+        """The pictures of a key with these SHA-256, by hash: of several the newest. Only such as are kept."""
+
+    async def latest(self, key_id: str, session_id: str) -> StoredImage | None:
+        """The last picture of a conversation that is kept."""
+
+    async def uploads(self, key_id: str, ids: Collection[str]) -> dict[str, Upload]:
+        """The uploads of a key with these ids that have not expired."""
 
 
 class Ledger(Protocol):

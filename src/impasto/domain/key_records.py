@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from impasto.domain.budget import Balance, Budget
 from impasto.domain.errors import Code, Failure, listed
 from impasto.domain.keys import OPERATOR_ID, SCOPES, Scope, VirtualKey
+from impasto.domain.retention import Keeps
 
 DEFAULT_SCOPES: frozenset[Scope] = frozenset({"generate", "read"})
 UNBOUNDED = Budget()
@@ -25,6 +26,7 @@ class KeyTerms:
     models: frozenset[str] | None = None
     image_output: str | None = None
     image_delivery: str | None = None
+    retention: Keeps = Keeps.ALL
     requests_per_minute: int | None = None
     concurrent_requests: int | None = None
     expires_ms: int | None = None

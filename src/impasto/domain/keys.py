@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from impasto.domain.errors import Code, Failure
+from impasto.domain.retention import Keeps
 
 Scope = Literal["public", "generate", "read", "manage"]
 """What a route asks of a key. `public` asks for none."""
@@ -51,6 +52,7 @@ class VirtualKey:
     sandbox: bool = False
     default_tags: Mapping[str, str] = field(default_factory=dict)
     version: int = 0
+    retention: Keeps = Keeps.ALL
 
     def may(self, scope: Scope) -> bool:
         return scope == "public" or scope in self.scopes

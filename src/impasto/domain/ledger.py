@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Literal
 
 from impasto.domain.keys import VirtualKey
+from impasto.domain.retention import Keeps
 
 
 class Outcome(StrEnum):
@@ -52,6 +53,7 @@ class Opening:
     the id that it is billed under. `request` is JSON text of what its answer needs to be shown again, a few hundred
     bytes. `sent`: the first call follows at once. `request_hash` and `idempotency_hash` make it recognisable;
     `retry` is set where it says of itself that it is a repeat, and `was_open` names the one that was open when it came.
+    `session_id` and `end_user` are the caller's names for a conversation and for a person.
     """
 
     generation_id: str
@@ -65,6 +67,9 @@ class Opening:
     retry: RetryReach | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
     was_open: str | None = None
+    session_id: str | None = None
+    end_user: str | None = None
+    keeps: Keeps = Keeps.ALL
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +120,8 @@ class Resolution:
 
 @dataclass(frozen=True, slots=True)
 class ImageRow:
-    """A delivered picture: the short id that a caller may cite, and the blob it stands for."""
+    """A delivered picture: the short id that a caller may cite, and the blob it stands for. `model` made it; `facts`
+    is JSON text of what was sent for it and of what its bytes say of themselves."""
 
     id: str
     choice: int
@@ -124,18 +130,40 @@ class ImageRow:
     byte_count: int
     width: int | None
     height: int | None
+    model: str = ""
+    facts: str = "{}"
+
+
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """What a picture was made from: a picture that was made here (`image`) or uploaded (`file`), whose id is `ref`, or
+    any other (`photo`), of which only the hash is known."""
+
+    kind: Literal["image", "file", "photo"]
+    ref: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Making:
+    """What pictures were made of: the words, of which `prompt` holds at most the first thousands, and the pictures."""
+
+    prompt: str
+    characters: int
+    parents: tuple[Parent, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Ending:
     """The end of a generation: the JSON text of its answer, of a few kilobytes, or the blob that holds a longer one;
-    its pictures; and every blob that the answer needs, by hash, with its size."""
+    its pictures and what they were made of; and every blob that the answer needs, by hash, with its size."""
 
     state: State
     answer: str | None = None
     answer_sha256: str | None = None
     images: tuple[ImageRow, ...] = ()
     blobs: Mapping[str, int] = field(default_factory=dict)
+    making: Making | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,3 +211,6 @@ class Generation:
     tags: Mapping[str, str]
     calls: tuple[Posted, ...]
     sent: bool
+    session_id: str | None = None
+    end_user: str | None = None
+    keeps: Keeps = Keeps.ALL

@@ -1,10 +1,12 @@
-"""How long answers are kept, and how much of them.
+"""How long answers are kept, how much of them, and how much of one.
 
-Rule: what is kept is kept for an hour at least, so that a caller whose line was lost finds it.
+Rule: what is kept is kept for an hour at least, so that a caller whose line was lost finds it. What is kept of one
+request is the less of what its key allows and what it asks for.
 """
 
 import re
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Self
 
 LEAST_SECONDS = 3600
@@ -12,6 +14,14 @@ LEAST_SECONDS = 3600
 _TERM = re.compile(r"([0-9]{1,6})(d|h|MB|GB|TB)")
 _SECONDS = {"h": 3600, "d": 24 * 3600}
 _BYTES = {"MB": 10**6, "GB": 10**9, "TB": 10**12}
+
+
+class Keeps(StrEnum):
+    """What is kept of a request: everything; everything but its words; or nothing that outlives it."""
+
+    ALL = "all"
+    PICTURES = "pictures"
+    NONE = "none"
 
 
 @dataclass(frozen=True, slots=True)

@@ -155,7 +155,7 @@ def task_of(call: ModelCall, path: str) -> PaintTask:
     seed = call.sampling.seed
     return PaintTask(
         words=words,
-        photos=tuple(pybase64.b64decode(photo.base64) for photo in photos),
+        photos=tuple(photo.decoded() for photo in photos),
         width=dimensions.width if dimensions else None,
         height=dimensions.height if dimensions else None,
         # Without a seed the words are one: the same request gives the same picture.

@@ -14,7 +14,7 @@ from typing import Self
 import aiohttp
 
 from impasto.adapters.base import Adapter, WireRequest
-from impasto.domain.chat import Buffer, ModelCall
+from impasto.domain.chat import Buffer, Characters, ModelCall, Stored
 from impasto.domain.errors import Code, Failure
 from impasto.domain.events import Event
 from impasto.domain.model import Provider
@@ -105,7 +105,8 @@ class ProviderClient:
         headers["Content-Type"] = request.content_type
         headers["Content-Length"] = str(request.content_length)
         pieces = list(_joined(request))
-        body = pieces[0] if len(pieces) == 1 else _sent(pieces)
+        alone = pieces[0] if len(pieces) == 1 else None
+        body = _sent(pieces) if alone is None or isinstance(alone, Stored) else alone
         return self._session.post(access.base_url + request.path, data=body, headers=headers, allow_redirects=False)
 
     def _listen(self, response: aiohttp.ClientResponse) -> "_Arriving":
@@ -143,17 +144,21 @@ def _session(timeout: aiohttp.ClientTimeout) -> aiohttp.ClientSession:
     )
 
 
-async def _sent(pieces: Iterable[Buffer]) -> AsyncIterator[Buffer]:
+async def _sent(pieces: Iterable[Characters]) -> AsyncIterator[Buffer]:
     for piece in pieces:
-        yield piece
+        if isinstance(piece, Stored):
+            for data in piece:
+                yield data
+        else:
+            yield piece
 
 
-def _joined(request: WireRequest) -> Iterator[Buffer]:
+def _joined(request: WireRequest) -> Iterator[Characters]:
     """The body in as few writes as may be: pictures as they lie, and what stands between them joined."""
     small: list[Buffer] = []
     for piece in request.body:
         if len(piece) < JOINED_BYTES:
-            small.append(piece)
+            small.append(bytes(piece) if isinstance(piece, Stored) else piece)
             continue
         if small:
             yield b"".join(small)

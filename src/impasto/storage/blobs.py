@@ -71,7 +71,7 @@ class FileStore:
         blob.seal()
         return await self._in_thread(lambda: self._keep(blob))
 
-    def reader(self, sha256: str) -> KeptBlob:
+    async def reader(self, sha256: str) -> KeptBlob:
         if not _SHA256.fullmatch(sha256):
             raise _gone()
         with store_failures(GIVES_NOTHING):

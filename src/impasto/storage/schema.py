@@ -10,7 +10,7 @@ from sqlalchemy import Connection, inspect, text
 
 from impasto.storage.database import Database
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest step under `migrations/versions/`."""
 
 _LOCK = 0x696D706173746F

@@ -52,6 +52,7 @@ keys = Table(
     Column("models", Text),
     Column("image_output", String(20)),
     Column("image_delivery", String(20)),
+    Column("retention", String(10)),
     Column("requests_per_minute", Integer),
     Column("concurrent_requests", Integer),
     Column("default_tags", Text, nullable=False, server_default="{}"),
@@ -62,7 +63,7 @@ keys = Table(
     Column("created_ms", BigInteger, nullable=False),
 )
 """`hash` is that of the secret, keyed; the operator's key has none, because its secret is a setting. `hint` is the
-end of the secret. `scopes`, `models` and `default_tags` are JSON."""
+end of the secret. `scopes`, `models` and `default_tags` are JSON. `retention` is the most that may be kept."""
 
 generations = Table(
     "generations",
@@ -80,6 +81,9 @@ generations = Table(
     Column("request_hash", LargeBinary(32)),
     Column("request", Text, nullable=False),
     Column("tags", Text, nullable=False, server_default="{}"),
+    Column("session_id", String(200)),
+    Column("end_user", String(200)),
+    Column("retention", String(10), nullable=False, server_default="all"),
     Column("answer", Text),
     Column("answer_sha256", String(64)),
     Column("created_ms", BigInteger, nullable=False),
@@ -90,10 +94,15 @@ generations = Table(
           postgresql_where=text("request_hash IS NOT NULL")),
     Index("generations_by_key", "key_id", "created_ms"),
     Index("generations_by_time", "created_ms"),
+    Index("generations_by_session", "key_id", "session_id", "created_ms",
+          sqlite_where=text("session_id IS NOT NULL"), postgresql_where=text("session_id IS NOT NULL")),
+    Index("generations_by_user", "end_user", sqlite_where=text("end_user IS NOT NULL"),
+          postgresql_where=text("end_user IS NOT NULL")),
     Index("generations_answered", "ended_ms", sqlite_where=text("answer IS NOT NULL"),
           postgresql_where=text("answer IS NOT NULL")),
 )  # fmt: skip
-"""`owner` is the process that makes the calls, `deliverer` the one whose caller waits for the answer."""
+"""`owner` is the process that makes the calls, `deliverer` the one whose caller waits for the answer. `session_id` and
+`end_user` are the caller's own names for a conversation and for a person."""
 
 entries = Table(
     "entries",
@@ -162,9 +171,68 @@ images = Table(
     Column("byte_count", BigInteger, nullable=False),
     Column("width", Integer),
     Column("height", Integer),
+    Column("model", String(200), nullable=False, server_default=""),
+    Column("facts", Text, nullable=False, server_default="{}"),
     Column("created_ms", BigInteger, nullable=False),
+    Column("gone_ms", BigInteger),
     Index("images_by_key", "key_id", "created_ms"),
 )
+"""A picture whose `gone_ms` is not set has its bytes in the store. `model` is the one that made it; `facts` is JSON of
+what was sent and what its bytes say of themselves. The row of one that was let go stays: it holds nothing of its
+content. The row of one that somebody had deleted goes."""
+
+prompts = Table(
+    "prompts",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("generation_id", String(80), ForeignKey("generations.id"), nullable=False, unique=True),
+    Column("text", Text, nullable=False),
+    Column("characters", Integer, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Index("prompts_by_time", "created_ms"),
+)
+"""What was asked for, of generations that made pictures: the first thousands of its `characters`."""
+
+parents = Table(
+    "parents",
+    metadata,
+    Column("generation_id", String(80), ForeignKey("generations.id"), primary_key=True),
+    Column("place", Integer, primary_key=True),
+    Column("kind", String(10), nullable=False),
+    Column("ref", String(80), nullable=False, index=True),
+    Column("sha256", String(64), nullable=False),
+)
+"""What pictures were made from, in order: `kind` is `image` for one that was made here, `file` for an upload, whose ids
+are in `ref`, or `photo` for any other, of which only the hash is known."""
+
+uploads = Table(
+    "uploads",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("key_id", String(40), ForeignKey("keys.id"), nullable=False),
+    Column("sha256", String(64), nullable=False, index=True),
+    Column("file_name", String(255), nullable=False),
+    Column("media_type", String(40), nullable=False),
+    Column("byte_count", BigInteger, nullable=False),
+    Column("width", Integer),
+    Column("height", Integer),
+    Column("purpose", String(50), nullable=False),
+    Column("end_user", String(200)),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("expires_ms", BigInteger, nullable=False),
+    Index("uploads_by_key", "key_id", "created_ms"),
+    Index("uploads_by_expiry", "expires_ms"),
+)
+
+blob_owners = Table(
+    "blob_owners",
+    metadata,
+    Column("sha256", String(64), primary_key=True),
+    Column("owner", String(80), primary_key=True),
+    Index("blob_owners_by_owner", "owner"),
+)
+"""What each blob is kept for: the ids of generations and uploads. Who deletes one of them deletes the blobs that are
+kept for nothing else."""
 
 blobs = Table(
     "blobs",
