@@ -18,6 +18,7 @@ from impasto.domain.spending import BudgetState, Group, Question, Totals
 from impasto.storage.blobs import FileStore
 from impasto.storage.caretaker import Caretaker
 from impasto.storage.database import Database, database_at
+from impasto.storage.gallery import SqlGallery
 from impasto.storage.key_register import SqlKeyRegister
 from impasto.storage.keys import SqlKeys, hashing_key_of
 from impasto.storage.ledger import SqlLedger
@@ -35,6 +36,7 @@ class Keeping:
     database: Database
     store: FileStore
     ledger: Ledger
+    gallery: SqlGallery
     keys: SqlKeys
     register: SqlKeyRegister
     caretaker: Caretaker
@@ -60,7 +62,8 @@ class Keeping:
         register = SqlKeyRegister(database, hashing_key, time.time, _new_secret, _new_id, keys.forget)
         processes = Processes(database, data / PROCESSES_FOLDER, process, time.time, time.monotonic)
         caretaker = Caretaker(database, store, ledger, processes, secret, retention, time.time, time.monotonic)
-        return cls(database, store, ledger, keys, register, caretaker, secret)
+        gallery = SqlGallery(database, time.time)
+        return cls(database, store, ledger, gallery, keys, register, caretaker, secret)
 
     async def open(self) -> "asyncio.Task[None]":
         """Get ready for the first request; the task looks after everything until it is cancelled."""

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, inspect, text
 
 from impasto.storage.database import Database
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest step under `migrations/versions/`."""
 
 _LOCK = 0x696D706173746F

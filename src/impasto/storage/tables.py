@@ -166,7 +166,8 @@ images = Table(
     Column("generation_id", String(80), ForeignKey("generations.id"), nullable=False, index=True),
     Column("key_id", String(40), nullable=False),
     Column("choice", Integer, nullable=False),
-    Column("sha256", String(64), nullable=False, index=True),
+    Column("place", Integer, nullable=False, server_default="0"),
+    Column("sha256", String(64), nullable=False),
     Column("media_type", String(40), nullable=False),
     Column("byte_count", BigInteger, nullable=False),
     Column("width", Integer),
@@ -176,10 +177,11 @@ images = Table(
     Column("created_ms", BigInteger, nullable=False),
     Column("gone_ms", BigInteger),
     Index("images_by_key", "key_id", "created_ms"),
+    Index("images_by_hash", "sha256", "key_id", "created_ms"),
 )
-"""A picture whose `gone_ms` is not set has its bytes in the store. `model` is the one that made it; `facts` is JSON of
-what was sent and what its bytes say of themselves. The row of one that was let go stays: it holds nothing of its
-content. The row of one that somebody had deleted goes."""
+"""A picture whose `gone_ms` is not set has its bytes in the store. `place` counts the pictures of its generation.
+`model` is the one that made it; `facts` is JSON of what was sent and what its bytes say of themselves. The row
+of one that was let go stays: it holds nothing of its content. The row of one that somebody had deleted goes."""
 
 prompts = Table(
     "prompts",
