@@ -5,13 +5,12 @@ pixels, and hostile bytes give `None` after a bounded amount of work.
 """
 
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import pybase64
 
-Reader = Callable[[int, int], bytes]
-"""`read(offset, count)` gives up to `count` bytes of the picture from `offset` on."""
+from impasto.domain.containers import NOWHERE, WHOLE_FILE, Reader, Span, boxes, find_box
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +27,11 @@ class ImageConfig:
 
     aspect_ratio: str | None = None
     image_size: str | None = None
+
+    def asked(self) -> dict[str, str]:
+        """The fields that were asked for, by name."""
+        pairs = (("aspect_ratio", self.aspect_ratio), ("image_size", self.image_size))
+        return {name: value for name, value in pairs if value is not None}
 
 
 # --- the type ---
@@ -164,57 +168,29 @@ def _jpeg(read: Reader) -> Dimensions | None:
     return None
 
 
-_Span = tuple[int, int]
-_NOWHERE: _Span = (0, 0)
-_WHOLE_FILE: _Span = (0, 1 << 62)
-_ISO_BOXES = 300
 _ISO_ASSOCIATION_BYTES = 1 << 16
 
 
 def _iso(read: Reader) -> Dimensions | None:
     """The extents (`ispe`) of the primary item, else the largest: ISO/IEC 23008-12, section 6.5.3."""
-    meta_start, meta_end = _box(read, _WHOLE_FILE, b"meta")
+    meta_start, meta_end = find_box(read, WHOLE_FILE, b"meta")
     if not meta_end or not read(meta_end - 1, 1):  # cut off, so which item is the primary one may not be said yet
         return None
     meta = (meta_start + 4, meta_end)  # after its version and flags
-    properties = _box(read, meta, b"iprp")
+    properties = find_box(read, meta, b"iprp")
     extents = {
         index: Dimensions(*struct.unpack(">4xII", read(start, 12)))
-        for index, (kind, start, _) in enumerate(_boxes(read, _box(read, properties, b"ipco")), start=1)
+        for index, (kind, start, _) in enumerate(boxes(read, find_box(read, properties, b"ipco")), start=1)
         if kind == b"ispe"
     }
-    primary = _properties_of_primary(read, _box(read, meta, b"pitm"), _box(read, properties, b"ipma"))
+    primary = _properties_of_primary(read, find_box(read, meta, b"pitm"), find_box(read, properties, b"ipma"))
     candidates = [extents[index] for index in primary if index in extents] or extents.values()
     return max(candidates, key=lambda found: found.width * found.height, default=None)
 
 
-def _boxes(read: Reader, span: _Span) -> Iterator[tuple[bytes, int, int]]:
-    """The boxes in `span`: kind, where the content starts, where it ends. ISO/IEC 14496-12, section 4.2."""
-    start, end = span
-    for _ in range(_ISO_BOXES):
-        header = read(start, 16) if start + 8 <= end else b""
-        if len(header) < 8:
-            return
-        size, kind = struct.unpack_from(">I4s", header)
-        content = start + 8
-        if size == 0:  # up to the end
-            size = end - start
-        elif size == 1:  # the size did not fit into 32 bits
-            (size,) = struct.unpack_from(">Q", header, 8)
-            content = start + 16
-        if start + size < content:
-            return
-        yield kind, content, min(start + size, end)
-        start += size
-
-
-def _box(read: Reader, span: _Span, wanted: bytes) -> _Span:
-    return next(((start, end) for kind, start, end in _boxes(read, span) if kind == wanted), _NOWHERE)
-
-
-def _properties_of_primary(read: Reader, pitm: _Span, ipma: _Span) -> list[int]:
+def _properties_of_primary(read: Reader, pitm: Span, ipma: Span) -> list[int]:
     """The numbers of the primary item's properties, counted from one. ISO/IEC 23008-12, section 9.3.1."""
-    if _NOWHERE in (pitm, ipma):
+    if NOWHERE in (pitm, ipma):
         return []
     chosen = read(pitm[0], 8)
     (primary,) = struct.unpack_from(">I" if chosen[:1] != b"\x00" else ">H", chosen, 4)
