@@ -90,9 +90,9 @@ async def test_a_key_is_made_and_its_secret_is_shown_once(at: Managed) -> None:
         "period": "none",
         "current_period": {"name": "all", "ends_at": None, "spent": 0, "held": 0, "unknown": 0, "left": None},
         "rpm": None, "concurrent": None, "models": None, "image_output": None, "image_delivery": None,
-        "default_tags": {}, "created_at": "2026-09-21T14:13:20.000Z", "expires_at": None, "revoked": False,
-        "revoked_at": None, "version": 0, "token_type": "api_token", "active_balance": False, "balance": None,
-        "balance_reset_period": "none", "expire_time": None,
+        "retention": "all", "default_tags": {}, "created_at": "2026-09-21T14:13:20.000Z", "expires_at": None,
+        "revoked": False, "revoked_at": None, "version": 0, "token_type": "api_token", "active_balance": False,
+        "balance": None, "balance_reset_period": "none", "expire_time": None,
     }  # fmt: skip
     assert made["key"] not in (await at.ask("GET", KEYS)).body.decode()
 
@@ -100,7 +100,7 @@ async def test_a_key_is_made_and_its_secret_is_shown_once(at: Managed) -> None:
 async def test_every_term_is_kept(at: Managed) -> None:
     terms: dict[str, Any] = {
         "budget": Decimal("12.5"), "period": "weekly", "rpm": 30, "concurrent": 4, "models": ["maker/brush"],
-        "scopes": ["generate"], "image_output": "both", "image_delivery": "url",
+        "scopes": ["generate"], "image_output": "both", "image_delivery": "url", "retention": "pictures",
         "expires_at": "2027-01-31T00:00:00.000Z", "default_tags": {"client": "acme"}, "sandbox": True,
     }  # fmt: skip
     made = await at.make("studio", **(terms | {"budget": "12.50", "models": ["brush"], "expires_at": "2027-01-31"}))
@@ -145,6 +145,13 @@ async def test_edens_own_example_is_understood(at: Managed) -> None:
         ({"scopes": ["public"]}, "invalid_value", "scopes[0]", '"public" is no scope'),
         ({"image_output": "png"}, "invalid_value", "image_output", '"png" is not possible. It takes content, images'),
         ({"image_delivery": "mail"}, "invalid_value", "image_delivery", "It takes inline and url."),
+        (
+            {"retention": "some"},
+            "invalid_value",
+            "retention",
+            "It takes all, pictures and none.",
+        ),
+        ({"retention": 0}, "invalid_body", "retention", "Expected"),
         ({"expires_at": "tomorrow"}, "invalid_value", "expires_at", '"tomorrow" is no time. It takes ISO 8601'),
         ({"expires_at": "2026-09-21T14:13:20Z"}, "invalid_value", "expires_at", "has passed"),
         ({"expires_at": "0001-01-01T00:00:00+14:00"}, "invalid_value", "expires_at", "0001-01-01"),

@@ -60,12 +60,13 @@ def test_every_option_is_a_term_of_the_key(impasto: Impasto, empty_database_url:
     key = made(
         impasto, "studio", "--sandbox", "--budget", "12.50", "--period", "weekly", "--rpm", "30", "--concurrent", "4",
         "--model", "local/painter", "--model", "google/gemini-3.1-flash-image", "--image-output", "both",
-        "--image-delivery", "url", "--expires", "2199-01-31", "--scope", "generate", "--tag", "client=acme", "--tag",
-        "env=prod", **environment,
+        "--image-delivery", "url", "--retention", "pictures", "--expires", "2199-01-31",
+        "--scope", "generate", "--tag", "client=acme", "--tag", "env=prod", **environment,
     )  # fmt: skip
     terms = {
         "name": "studio", "sandbox": True, "budget": 12.5, "period": "weekly", "rpm": 30, "concurrent": 4,
         "models": ["google/gemini-3.1-flash-image", "local/painter"], "image_output": "both", "image_delivery": "url",
+        "retention": "pictures",
         "expires_at": "2199-01-31T00:00:00.000Z", "scopes": ["generate"],
         "default_tags": {"client": "acme", "env": "prod"},
     }  # fmt: skip
@@ -95,14 +96,14 @@ def test_what_cannot_be_is_one_sentence(impasto: Impasto, arguments: list[str], 
 
 
 def test_a_choice_that_is_none_is_a_wrong_call(impasto: Impasto) -> None:
-    for option in ("--period", "--scope", "--image-output", "--image-delivery"):
+    for option in ("--period", "--scope", "--image-output", "--image-delivery", "--retention"):
         assert impasto("keys", "create", "studio", option, "nonsense").exit_code == 2
 
 
 def test_the_list_tells_what_matters(impasto: Impasto) -> None:
     key = made(impasto, "studio", "--budget", "25", "--period", "monthly", "--rpm", "30", "--concurrent", "4")
     made(impasto, "ci", "--sandbox", "--expires", "2199-01-31")
-    made(impasto, "old")
+    made(impasto, "old", "--retention", "none")
     impasto("keys", "revoke", "old")
     lines = impasto("keys", "list").stdout.splitlines()
     assert [line.split()[1] for line in lines[1:]] == ["operator", "studio", "ci", "old"]
@@ -113,6 +114,8 @@ def test_the_list_tells_what_matters(impasto: Impasto) -> None:
     assert "30 a minute, 4 at once" in lines[2]
     assert "sandbox, until 2199-01-31 00:00 UTC" in lines[3]
     assert "revoked 2" in lines[4]
+    assert ["keeps" in line for line in lines] == [False, False, False, False, True]
+    assert "keeps nothing" in lines[4]
     assert "(a setting)" in lines[1]
 
 
@@ -125,6 +128,7 @@ def test_one_key_is_shown_by_name_and_by_id(impasto: Impasto) -> None:
         assert facts["id"] == key["id"]
         assert (facts["budget"], facts["left"], facts["tags"]) == ("$25", "$25", "client=acme")
         assert key["key"] not in shown.stdout
+        assert facts["keeps"] == "everything"
     assert "There is no key" in impasto("keys", "show", key["id"][:8]).stderr
     as_json = json.loads(impasto("keys", "show", "studio", "--json").stdout)
     assert as_json == {name: value for name, value in key.items() if name != "key"}

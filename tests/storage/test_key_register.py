@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from sqlalchemy import Connection
@@ -11,6 +12,7 @@ from impasto.domain.budget import Balance, Budget
 from impasto.domain.errors import Code, Failure
 from impasto.domain.key_records import KeyTerms
 from impasto.domain.keys import secret_from
+from impasto.domain.retention import Keeps
 from impasto.storage.database import Database
 from impasto.storage.key_register import SqlKeyRegister
 from impasto.storage.tables import accounts, keys
@@ -75,3 +77,13 @@ async def test_a_new_key_has_spent_nothing(database: Database) -> None:
     assert made.record.period.name == "2026-09-21"
     assert made.record.period.end == NOW - NOW % 86400 + 86400
     assert made.record.period.balance == Balance()
+
+
+async def test_what_may_be_kept_is_changed_and_found_again(database: Database) -> None:
+    register = register_of(database)
+    made = await register.create(KeyTerms("one", retention=Keeps.NONE))
+    for keeps in (Keeps.NONE, Keeps.PICTURES, Keeps.ALL):
+        changed = await register.change(made.record.id, partial(replace, retention=keeps))
+        assert changed.terms.retention is (await register.record(made.record.id)).terms.retention is keeps
+    kept = await database.read(lambda connection: connection.execute(keys.select()).mappings().one()["retention"])
+    assert kept is None

@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 from impasto.domain.errors import Code, Failure
 from impasto.domain.key_records import KeyTerms
 from impasto.domain.keys import VirtualKey, is_well_formed, secret_from
+from impasto.domain.retention import Keeps
 from impasto.storage.database import Database
 from impasto.storage.key_register import SqlKeyRegister
 from impasto.storage.keys import (
@@ -159,13 +160,14 @@ def register_of(database: Database, clock: Callable[[], float]) -> SqlKeyRegiste
 async def test_a_key_in_the_database_is_found_by_its_secret(database: Database) -> None:
     terms = KeyTerms(
         "studio", frozenset({"generate"}), models=frozenset({"maker/brush"}), image_output="both", image_delivery="url",
-        requests_per_minute=7, concurrent_requests=2, expires_ms=int(NOW * 1000) + 1, sandbox=True,
-        default_tags={"client": "acme"},
+        retention=Keeps.PICTURES, requests_per_minute=7, concurrent_requests=2, expires_ms=int(NOW * 1000) + 1,
+        sandbox=True, default_tags={"client": "acme"},
     )  # fmt: skip
     made = await register_of(database, Clock()).create(terms)
     assert await SqlKeys(database, HASHING_KEY, {}, Clock()).find(made.secret, now=True) == VirtualKey(
         "studio", frozenset({"generate"}), "both", made.record.id, made.record.account_id, frozenset({"maker/brush"}),
         "url", 7, 2, int(NOW * 1000) + 1, True, {"client": "acme"}, 0,
+        Keeps.PICTURES,
     )  # fmt: skip
     assert await SqlKeys(database, b"another", {}, Clock()).find(made.secret, now=True) is None
 

@@ -24,6 +24,7 @@ from impasto.domain.errors import Code, Failure, listed
 from impasto.domain.key_records import AccountRecord, CurrentPeriod, KeyRecord, KeyTerms
 from impasto.domain.keys import PREFIX, SCOPES
 from impasto.domain.money import MAX_NANO, NANO, dollars_of, nano_of
+from impasto.domain.retention import Keeps
 from impasto.domain.tags import check_tags
 
 MAX_NAME_CHARACTERS = 200
@@ -72,6 +73,12 @@ def _one_of(choices: tuple[str, ...]) -> "Reader":
         return value
 
     return read
+
+
+def _keeps(value: str | None, name: str, reading: _Reading) -> Keeps:
+    """`null` is everything, as it is without the field."""
+    _one_of(tuple(Keeps))(value, name, reading)
+    return Keeps(value or Keeps.ALL)
 
 
 def _scopes(value: list[str], name: str, _: _Reading) -> frozenset[str]:
@@ -144,6 +151,7 @@ _FIELDS: dict[str, _Field] = {
     "scopes": _Field("scopes", list[str], _scopes),
     "image_output": _Field("image_output", str | None, _one_of(SHAPES)),
     "image_delivery": _Field("image_delivery", str | None, _one_of(DELIVERIES)),
+    "retention": _Field("retention", str | None, _keeps),
     "expires_at": _Field("expires_ms", str | None, _expiry),
     "default_tags": _Field("default_tags", dict[str, str] | None, _tags),
     "sandbox": _Field("sandbox", bool, _as_it_is, changes=False),
@@ -253,6 +261,7 @@ def key_body(record: KeyRecord) -> dict[str, object]:
         "models": None if terms.models is None else sorted(terms.models),
         "image_output": terms.image_output,
         "image_delivery": terms.image_delivery,
+        "retention": terms.retention,
         "default_tags": terms.default_tags,
         "created_at": _time(record.created_ms),
         "expires_at": expires_at,

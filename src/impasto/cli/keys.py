@@ -20,9 +20,15 @@ from impasto.config import load_settings
 from impasto.domain.budget import PERIODS
 from impasto.domain.keys import OPERATOR_ID, SCOPES
 from impasto.domain.money import dollars_of, nano_of
+from impasto.domain.retention import Keeps
 
 SHORT_ID_LENGTH = 12
 """Characters of an id that the list shows, and that are enough to name a key."""
+
+_KEEPS = {Keeps.ALL: "everything", Keeps.PICTURES: "pictures, no prompts", Keeps.NONE: "nothing"}
+"""What is kept of a key's requests at most."""
+
+_RETENTIONS = tuple(each.value for each in Keeps)
 
 url_option = click.option(
     "--url", metavar="URL", help="A running gateway (IMPASTO_URL); else the database of the settings is used."
@@ -57,6 +63,11 @@ def command() -> None:
 )
 @click.option("--image-output", type=click.Choice(SHAPES), help="The shape of its answers, where a request says none.")
 @click.option("--image-delivery", type=click.Choice(DELIVERIES), help="Pictures inline or by link, likewise.")
+@click.option(
+    "--retention",
+    type=click.Choice([each.value for each in Keeps]),
+    help="The most that is kept of its requests. [all]",
+)
 @click.option("--expires", metavar="TIME", help="When it ends: 2027-01-31 or 2027-01-31T18:00:00Z.")
 @click.option(
     "--scope", "scopes", multiple=True, type=click.Choice(SCOPES),
@@ -70,15 +81,15 @@ def command() -> None:
 @config_option
 def create(
     name: str, sandbox: bool, budget: str | None, period: str | None, rpm: int | None, concurrent: int | None,
-    models: Sequence[str], image_output: str | None, image_delivery: str | None, expires: str | None,
-    scopes: Sequence[str], tags: Sequence[str], account: str | None, as_json: bool, url: str | None, data: str | None,
-    config: str | None,
+    models: Sequence[str], image_output: str | None, image_delivery: str | None, retention: str | None,
+    expires: str | None, scopes: Sequence[str], tags: Sequence[str], account: str | None, as_json: bool,
+    url: str | None, data: str | None, config: str | None,
 ) -> None:  # fmt: skip
     """Make a key called NAME and print its secret, once."""
     said: dict[str, object] = {
         "name": name, "sandbox": sandbox or None, "budget": budget, "period": period, "rpm": rpm,
         "concurrent": concurrent, "models": list(models) or None, "image_output": image_output,
-        "image_delivery": image_delivery, "expires_at": expires, "scopes": list(scopes) or None,
+        "image_delivery": image_delivery, "retention": retention, "expires_at": expires, "scopes": list(scopes) or None,
         "default_tags": _tags(tags), "account_id": account,
     }  # fmt: skip
     fields = {field: value for field, value in said.items() if value is not None}
@@ -189,7 +200,15 @@ def _find(desk: KeyDesk, wanted: str) -> Facts:
 def _row(key: Facts) -> tuple[str, ...]:
     masked = key["masked"]
     secret = masked[masked.index("…") :] if masked else "(a setting)" if key["id"] == OPERATOR_ID else "-"
-    return key["id"][:SHORT_ID_LENGTH], key["name"], secret, _budget(key), _spent(key), _limits(key), _state(key)
+    limits = [_limits(key)] if _limits(key) != "-" else []
+    if _retention(key) is not Keeps.ALL:
+        limits.append(f"keeps {_KEEPS[_retention(key)]}")
+    shown = ", ".join(limits) or "-"
+    return key["id"][:SHORT_ID_LENGTH], key["name"], secret, _budget(key), _spent(key), shown, _state(key)
+
+
+def _retention(key: Facts) -> Keeps:
+    return Keeps(key.get("retention") or Keeps.ALL)  # an older gateway says nothing of it
 
 
 def _lines(key: Facts) -> list[tuple[str, str]]:
@@ -202,6 +221,7 @@ def _lines(key: Facts) -> list[tuple[str, str]]:
         ("period ends", period["ends_at"] or "-"),
         ("limits", _limits(key)), ("models", "all" if key["models"] is None else ", ".join(key["models"]) or "none"),
         ("image output", key["image_output"] or "-"), ("delivery", key["image_delivery"] or "-"),
+        ("keeps", _KEEPS[_retention(key)]),
         ("tags", ", ".join(f"{name}={value}" for name, value in key["default_tags"].items()) or "-"),
         ("made", key["created_at"]),
     ]  # fmt: skip

@@ -21,6 +21,7 @@ from impasto.domain.key_records import (
     NewKey,
     check_is_not_the_operators,
 )
+from impasto.domain.retention import Keeps
 from impasto.storage.database import Database
 from impasto.storage.keys import key_hash, virtual_key_of
 from impasto.storage.tables import accounts, balances, keys
@@ -68,8 +69,8 @@ _CHANGE_ACCOUNT = (
 _CHANGE = update(keys).where(keys.c.id == bindparam("b_id")).values(version=keys.c.version + 1)
 _CHANGE_TERMS = _CHANGE.values(
     {name: bindparam(f"b_{name}") for name in (
-        "name", "scopes", "models", "image_output", "image_delivery", "requests_per_minute", "concurrent_requests",
-        "default_tags", "expires_ms",
+        "name", "scopes", "models", "image_output", "image_delivery", "retention", "requests_per_minute",
+        "concurrent_requests", "default_tags", "expires_ms",
     )}
 )  # fmt: skip
 _ROTATE = _CHANGE.values(hash=bindparam("b_hash"), hint=bindparam("b_hint"))
@@ -241,6 +242,7 @@ def _columns_of(terms: KeyTerms) -> dict[str, object]:
         "models": None if terms.models is None else json.dumps(sorted(terms.models)),
         "image_output": terms.image_output,
         "image_delivery": terms.image_delivery,
+        "retention": None if terms.retention is Keeps.ALL else terms.retention,
         "requests_per_minute": terms.requests_per_minute,
         "concurrent_requests": terms.concurrent_requests,
         "default_tags": json.dumps(dict(terms.default_tags)),
@@ -265,6 +267,7 @@ def _record_of(row: RowMapping, period: CurrentPeriod) -> KeyRecord:
         models=key.models,
         image_output=key.image_output,
         image_delivery=key.image_delivery,
+        retention=key.retention,
         requests_per_minute=key.requests_per_minute,
         concurrent_requests=key.concurrent_requests,
         expires_ms=key.expires_ms,

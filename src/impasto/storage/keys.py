@@ -22,6 +22,7 @@ from impasto.domain.keys import (
     is_well_formed,
     secret_from,
 )
+from impasto.domain.retention import Keeps
 from impasto.storage.database import Database
 from impasto.storage.private_file import keep_private, read_private
 from impasto.storage.secret import subkey
@@ -133,6 +134,7 @@ def virtual_key_of(row: RowMapping) -> VirtualKey:
         sandbox=bool(row["sandbox"]),
         default_tags=json.loads(row["default_tags"]),
         version=row["version"],
+        retention=Keeps(row["retention"] or Keeps.ALL),
     )
 
 
