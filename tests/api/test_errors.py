@@ -21,6 +21,7 @@ TYPES = {
     410: {"not_found_error"},
     413: {"invalid_request_error"},
     415: {"invalid_request_error"},
+    416: {"invalid_request_error"},
     422: {"invalid_request_error"},
     429: {"rate_limit_error"},
     500: {"server_error"},
@@ -60,7 +61,7 @@ def test_what_interface_promises_by_code() -> None:
         Code.PROVIDER_OVERLOADED: 503, Code.PROVIDER_NO_QUOTA: 503, Code.DEADLINE_EXCEEDED: 504,
         Code.PROVIDER_TIMEOUT: 504, Code.BUDGET_SPENT: 402, Code.BUDGET_HELD: 429, Code.RATE_LIMITED: 429,
         Code.TOO_MANY_AT_ONCE: 429, Code.STILL_RUNNING: 409, Code.ANSWER_GONE: 410, Code.IDEMPOTENCY_KEY_REUSED: 422,
-        Code.LEDGER_UNAVAILABLE: 503,
+        Code.LEDGER_UNAVAILABLE: 503, Code.RANGE_NOT_SATISFIABLE: 416,
     }  # fmt: skip
     assert {code: status_of(code) for code in promised} == promised
 

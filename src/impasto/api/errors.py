@@ -34,6 +34,7 @@ _STATUS_AND_TYPE: dict[Code, tuple[int, str]] = {
     Code.UNSUPPORTED_MEDIA_TYPE: (415, "invalid_request_error"),
     Code.INVALID_IMAGE: (400, "invalid_request_error"),
     Code.IMAGE_TOO_LARGE: (413, "invalid_request_error"),
+    Code.RANGE_NOT_SATISFIABLE: (416, "invalid_request_error"),
     Code.IMAGE_FETCH_FAILED: (400, "invalid_request_error"),
     Code.CANNOT_PAINT: (400, "invalid_request_error"),
     Code.PROVIDER_REJECTED: (400, "invalid_request_error"),

@@ -36,6 +36,7 @@ class Code(StrEnum):
     UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
     INVALID_IMAGE = "invalid_image"
     IMAGE_TOO_LARGE = "image_too_large"
+    RANGE_NOT_SATISFIABLE = "range_not_satisfiable"
     IMAGE_FETCH_FAILED = "image_fetch_failed"
     CANNOT_PAINT = "cannot_paint"
     # The provider's.
