@@ -147,6 +147,7 @@ def _gateway_of(
         spending_of=keeping.spending_of,
         totals_of=keeping.totals_of,
         register=keeping.register,
+        uploads=keeping.uploads,
         links=Links(link_base(settings) or "", subkey(keeping.secret, "links"), settings.link_seconds, time.time),
         makes_links=link_base(settings) is not None,
         finishes=settings.when_caller_leaves == "finish",

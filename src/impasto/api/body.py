@@ -6,7 +6,7 @@ as soon as it shows.
 
 import asyncio
 import itertools
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from typing import Any, TypeVar
 
 from starlette.datastructures import Headers
@@ -23,12 +23,8 @@ class CallerLeftError(ConnectionError):
 
 async def read_body(scope: Scope, receive: Receive, max_bytes: int) -> bytearray:
     """The whole body. Raises 413 for more than `max_bytes`."""
-    declared = Headers(scope=scope).get("content-length", "0")
-    declared_bytes = int(declared[:20]) if declared.isdecimal() else 0
-    if declared_bytes > max_bytes:
-        raise _too_large(max_bytes)
     # Room for all of it at once: a buffer that grows by an eighth each time copies itself ten times over.
-    body = bytearray(declared_bytes)
+    body = bytearray(_declared_bytes(scope, max_bytes))
     end = 0
     while True:
         message = await receive()
@@ -42,6 +38,22 @@ async def read_body(scope: Scope, receive: Receive, max_bytes: int) -> bytearray
         if not message.get("more_body", False):
             del body[end:]
             return body
+
+
+async def body_pieces(scope: Scope, receive: Receive, max_bytes: int) -> AsyncGenerator[bytes, None]:
+    """The body as it comes, held by nobody. Raises as `read_body`."""
+    _declared_bytes(scope, max_bytes)
+    left, more = max_bytes, True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise CallerLeftError
+        piece = message.get("body", b"")
+        left -= len(piece)
+        if left < 0:
+            raise _too_large(max_bytes)
+        more = message.get("more_body", False)
+        yield piece
 
 
 UNCONFIRMED = "impasto.unconfirmed"
@@ -102,6 +114,15 @@ class Line:
 
     def close(self) -> None:
         self._leaving.cancel()
+
+
+def _declared_bytes(scope: Scope, max_bytes: int) -> int:
+    """What a body says that it weighs, 0 where it does not; refuses what is too much."""
+    declared = Headers(scope=scope).get("content-length", "0")
+    declared_bytes = int(declared[:20]) if declared.isdecimal() else 0
+    if declared_bytes > max_bytes:
+        raise _too_large(max_bytes)
+    return declared_bytes
 
 
 def _too_large(max_bytes: int) -> Failure:

@@ -16,9 +16,9 @@ from starlette.responses import Response
 from impasto.api.auth import caller_of
 from impasto.api.body import read_body
 from impasto.api.key_wire import account_body, key_body, parse_key_change, parse_new_key
+from impasto.api.query import number_of
 from impasto.catalogue.catalogue import Catalogue
 from impasto.completions.ports import KeyRegister
-from impasto.domain.errors import Code, Failure
 from impasto.domain.key_records import KeyTerms, NewKey, check_may_grant
 from impasto.domain.keys import VirtualKey
 
@@ -104,22 +104,9 @@ def _key_id(request: Request) -> str:
 
 def _page(request: Request) -> tuple[int, int]:
     return (
-        _number(request, "limit", 1, MAX_LIMIT, DEFAULT_LIMIT),
-        _number(request, "offset", 0, MAX_OFFSET, 0),
+        number_of(request.query_params, "limit", 1, MAX_LIMIT, DEFAULT_LIMIT),
+        number_of(request.query_params, "offset", 0, MAX_OFFSET, 0),
     )
-
-
-def _number(request: Request, name: str, least: int, most: int, default: int) -> int:
-    text = request.query_params.get(name)
-    if text is None:
-        return default
-    number = int(text[:20]) if text.isascii() and text.isdecimal() else -1
-    if not least <= number <= most:
-        raise Failure(
-            Code.INVALID_VALUE, f'{name} "{text[:20]}" is not possible. It takes a number from {least} to {most}.',
-            param=name,
-        )  # fmt: skip
-    return number
 
 
 def _list_answer(request: Request, count: int, limit: int, offset: int, results: "list[dict[str, Any]]") -> Response:

@@ -29,6 +29,7 @@ from impasto.api.metrics import Metrics, ReadTotals
 from impasto.api.models import ModelList
 from impasto.api.page import page
 from impasto.api.rate_limits import Limited, RateLimits
+from impasto.api.upload import UploadedFiles, Uploads
 from impasto.api.usage import ReadSpending, Usages
 from impasto.catalogue.catalogue import Catalogue
 from impasto.completions.create import Completions
@@ -80,6 +81,7 @@ class Gateway:
     finishes: bool = True
     spaces_seconds: float = 0
     register: KeyRegister | None = None
+    uploads: Uploads | None = None
     now: Callable[[], float] = time.time
 
     @property
@@ -123,7 +125,23 @@ def resources_of(gateway: Gateway) -> tuple[Resource, ...]:
         Resource("GET", "/health/ready", "public", request_response(health.ready)),
         Resource("GET", "/metrics", "public", request_response(metrics.read)),
         Resource("GET", "/", "public", request_response(page)),
+        *_files(gateway),
         *_administration(gateway),
+    )
+
+
+def _files(gateway: Gateway) -> tuple[Resource, ...]:
+    if gateway.uploads is None:
+        return ()
+    files = UploadedFiles(
+        gateway.uploads, gateway.completions.store, gateway.admission, gateway.max_body_bytes, gateway.new_id,
+        gateway.now,
+    )  # fmt: skip
+    return (
+        Resource("POST", "/v3/upload", "generate", request_response(files.create)),
+        Resource("GET", "/v3/upload", "generate", request_response(files.list)),
+        Resource("DELETE", "/v3/upload", "generate", request_response(files.delete_all)),
+        Resource("POST", "/v3/upload/delete", "generate", request_response(files.delete_some)),
     )
 
 

@@ -24,6 +24,7 @@ from impasto.storage.keys import SqlKeys, hashing_key_of
 from impasto.storage.ledger import SqlLedger
 from impasto.storage.processes import Processes
 from impasto.storage.totals import totals_of
+from impasto.storage.uploads import SqlUploads
 from impasto.storage.usage import budget_state_of, spending_of
 
 PROCESSES_FOLDER = "processes"
@@ -39,6 +40,7 @@ class Keeping:
     gallery: SqlGallery
     keys: SqlKeys
     register: SqlKeyRegister
+    uploads: SqlUploads
     caretaker: Caretaker
     secret: bytes = field(repr=False)
 
@@ -63,7 +65,8 @@ class Keeping:
         processes = Processes(database, data / PROCESSES_FOLDER, process, time.time, time.monotonic)
         caretaker = Caretaker(database, store, ledger, processes, secret, retention, time.time, time.monotonic)
         gallery = SqlGallery(database, time.time)
-        return cls(database, store, ledger, gallery, keys, register, caretaker, secret)
+        uploads = SqlUploads(database, store, time.time)
+        return cls(database, store, ledger, gallery, keys, register, uploads, caretaker, secret)
 
     async def open(self) -> "asyncio.Task[None]":
         """Get ready for the first request; the task looks after everything until it is cancelled."""
