@@ -8,9 +8,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from impasto.domain.containers import Reader
 from impasto.domain.image import (
     Dimensions,
-    Reader,
     base64_reader,
     dimensions_of,
     is_base64,

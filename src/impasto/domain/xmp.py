@@ -1,0 +1,59 @@
+"""What is read out of XMP, the XML in which pictures tell of themselves.
+
+Rule: the text is scanned once, tag by tag, and never parsed into a tree: no entities, no depth, and time that grows
+with the length alone, whatever the text is. Names count without their prefix, which every writer may choose.
+"""
+
+import re
+from collections.abc import Iterator
+
+from impasto.domain.containers import Span
+
+# Quoted values may hold anything; what is not closed ends with the text, so that nothing is scanned twice.
+_TAG = re.compile(
+    rb"<!--.*?(?:-->|\Z)|<!\[CDATA\[.*?(?:\]\]>|\Z)|<\?.*?(?:\?>|\Z)"
+    rb"|<(?P<close>/?)(?P<name>[^\s<>/\"'=!?]++)"
+    rb"(?P<attributes>(?:[^<>\"']++|\"[^\"]*+(?:\"|\Z)|'[^']*+(?:'|\Z))*+)(?:>|(?=<)|\Z)",
+    re.DOTALL,
+)
+_ATTRIBUTE = re.compile(
+    rb"(?<=[\s\"'])(?P<name>[^\s=<>\"'/]++)\s*+=\s*+(?P<value>\"[^\"]*+\"|'[^']*+')",
+)
+_POSITION = re.compile(
+    rb"(?!xmlns:)(?:[^:]*:)?(?:gps.*|.*latitude|.*long(?:i|t)+tude|lat|long?)", re.IGNORECASE | re.DOTALL
+)
+
+
+def positions_in(xml: bytes) -> Iterator[Span]:
+    """The elements and attributes that tell a position: `exif:GPSLatitude` and its kin, those of drones, `geo:lat`.
+
+    What is left is as well-formed as it was when they are overwritten with spaces.
+    """
+    inside, depth, start = b"", 0, 0
+    for tag in _TAG.finditer(xml):
+        name = tag["name"]
+        if name is None:
+            continue
+        closes, closed_itself = bool(tag["close"]), tag["attributes"].endswith(b"/")
+        if inside:
+            if name == inside and not closed_itself:
+                depth += -1 if closes else 1
+            if depth == 0:
+                yield start, tag.end()
+                inside = b""
+        elif closes:
+            continue
+        elif not _POSITION.fullmatch(name):
+            yield from _attributes(tag)
+        elif closed_itself:
+            yield tag.span()
+        else:
+            inside, depth, start = name, 1, tag.start()
+    if inside:
+        yield start, len(xml)
+
+
+def _attributes(tag: re.Match[bytes]) -> Iterator[Span]:
+    for attribute in _ATTRIBUTE.finditer(tag.string, *tag.span("attributes")):
+        if _POSITION.fullmatch(attribute["name"]):
+            yield attribute.span()
