@@ -2,6 +2,7 @@
 
 Rule: a write is one transaction, durable when it returns. SQLite has one writer, in a thread of
 its own, in WAL mode and with `synchronous=FULL`, so that a commit survives a loss of power.
+What is deleted is overwritten.
 What the database cannot do is `ledger_unavailable`, whatever its driver calls it; the next
 attempt connects anew.
 """
@@ -10,7 +11,7 @@ import asyncio
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -27,6 +28,9 @@ Result = TypeVar("Result")
 BUSY_SECONDS = 10.0
 """How long a write waits for another process's write before it gives up."""
 CONNECT_SECONDS = 5.0
+CLEAR_SECONDS = 0.2
+"""How long the log waits for readers before it is left as it is; nothing is written meanwhile."""
+CLEAR_ATTEMPTS = 5
 RETRY_AFTER_SECONDS = 5
 POSTGRES_CONNECTIONS = 8
 POSTGRES_LIBRARIES = ("asyncpg", "greenlet")
@@ -67,6 +71,16 @@ def database_at(url: str, find_library: Callable[[str], object] = find_spec) -> 
     raise DatabaseUrlError("it takes sqlite:///path or postgresql://user:password@host/name")
 
 
+async def clear_log(database: Database) -> None:
+    """Empty the write-ahead log, in which what was deleted still stands. As far as it goes: whoever reads an earlier
+    state keeps it, and PostgreSQL's is its own."""
+    if isinstance(database, SqliteDatabase):
+        for _ in range(CLEAR_ATTEMPTS):
+            if await database.clear_log():
+                return
+            await asyncio.sleep(CLEAR_SECONDS)
+
+
 class SqliteDatabase:
     """SQLite in the file at `path`."""
 
@@ -85,6 +99,10 @@ class SqliteDatabase:
     async def read(self, query: Callable[[Connection], Result]) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self._reader, self._run, self._reading, query)
 
+    async def clear_log(self) -> bool:
+        """Whether the log is empty now."""
+        return await asyncio.get_running_loop().run_in_executor(self._writer, self._clear_log)
+
     async def close(self) -> None:
         for executor, engine in ((self._writer, self._writing), (self._reader, self._reading)):
             await asyncio.get_running_loop().run_in_executor(executor, engine.dispose)
@@ -95,6 +113,16 @@ class SqliteDatabase:
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             with engine.begin() as connection:
                 return work(connection)
+
+    def _clear_log(self) -> bool:
+        with database_failures(), closing(self._writing.raw_connection()) as connection:
+            cursor = connection.cursor()
+            cursor.execute(f"PRAGMA busy_timeout={int(CLEAR_SECONDS * 1000)}")
+            try:
+                is_busy, *_ = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            finally:
+                cursor.execute(f"PRAGMA busy_timeout={int(BUSY_SECONDS * 1000)}")
+            return not is_busy
 
 
 class PostgresDatabase:
@@ -182,6 +210,7 @@ def _sqlite_engine(path: Path, begin: str) -> Engine:
         cursor.execute("PRAGMA journal_mode=WAL")
         cursor.execute("PRAGMA synchronous=FULL")
         cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.execute("PRAGMA secure_delete=ON")
         cursor.close()
 
     @event.listens_for(engine, "begin")
