@@ -24,8 +24,17 @@ asyncio.run(prepare(database_at(sys.argv[1])))
 """
 
 
+SEARCH_INDEX = "prompts_by_words"
+SEARCH_TABLES = {"prompts_search", *(f"prompts_search_{name}" for name in ("config", "data", "docsize", "idx"))}
+"""What the full-text search of each database brings along: SQLAlchemy has no words for it."""
+
+
 def names(connection: Connection) -> set[str]:
     return set(inspect(connection).get_table_names()) - {"alembic_version"}
+
+
+def wanted(database: Database) -> set[str]:
+    return set(metadata.tables) | (SEARCH_TABLES if database.dialect == "sqlite" else set())
 
 
 async def test_up_and_down_and_up_again(empty_database_url: str) -> None:
@@ -33,7 +42,7 @@ async def test_up_and_down_and_up_again(empty_database_url: str) -> None:
     assert await database.read(schema.revision_of) is None
     for _ in range(2):
         await schema.prepare(database)
-        assert await database.read(names) == set(metadata.tables)
+        assert await database.read(names) == wanted(database)
         assert await database.read(schema.revision_of) == schema.HEAD
         await SqlLedger(database, "process", Clock()).begin(opening("one", await add_key(database)))
         await database.write(lambda connection: schema.migrate(connection, "base"))
@@ -42,13 +51,26 @@ async def test_up_and_down_and_up_again(empty_database_url: str) -> None:
 
 
 async def test_what_the_tables_say_is_what_the_steps_make(database: Database) -> None:
+    def is_ours(name: str | None, kind: str, _: object) -> bool:
+        return not (kind == "table" and name in SEARCH_TABLES) and not (kind == "index" and name == SEARCH_INDEX)
+
     def differences(connection: Connection) -> list[object]:
         from alembic.autogenerate import compare_metadata
         from alembic.migration import MigrationContext
 
-        return list(compare_metadata(MigrationContext.configure(connection), metadata))
+        return list(compare_metadata(MigrationContext.configure(connection, opts={"include_name": is_ours}), metadata))
 
     assert await database.write(differences) == []
+
+
+async def test_the_words_of_prompts_have_an_index(database: Database) -> None:
+    statement = {
+        "sqlite": "SELECT sql FROM sqlite_master WHERE name = 'prompts_search'",
+        "postgresql": "SELECT indexdef FROM pg_indexes WHERE indexname = 'prompts_by_words'",
+    }[database.dialect]
+    made = {"sqlite": "USING fts5", "postgresql": "USING gin"}[database.dialect]
+    found = await database.read(lambda connection: connection.scalar(text(statement)))
+    assert made in str(found)
 
 
 async def test_a_newer_schema_is_used_as_it_is(database: Database) -> None:
@@ -65,7 +87,7 @@ async def test_of_many_processes_that_start_one_makes_the_tables(empty_database_
         _, errors = await asyncio.to_thread(process.communicate)
         assert (process.returncode, errors) == (0, "")
     database = database_at(empty_database_url)
-    assert await database.read(names) == set(metadata.tables)
+    assert await database.read(names) == wanted(database)
     assert await database.read(lambda c: c.scalar(text("SELECT count(*) FROM alembic_version"))) == 1
     await database.close()
 

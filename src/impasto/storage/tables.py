@@ -176,7 +176,8 @@ images = Table(
     Column("facts", Text, nullable=False, server_default="{}"),
     Column("created_ms", BigInteger, nullable=False),
     Column("gone_ms", BigInteger),
-    Index("images_by_key", "key_id", "created_ms"),
+    Index("images_by_key", "key_id", "created_ms", "gone_ms"),
+    Index("images_by_model", "key_id", "model", "created_ms", "gone_ms"),
     Index("images_by_hash", "sha256", "key_id", "created_ms"),
 )
 """A picture whose `gone_ms` is not set has its bytes in the store. `place` counts the pictures of its generation.
