@@ -1,5 +1,6 @@
+"""The store on disk: where things lie, links, a full disk, a process that dies."""
+
 import asyncio
-import hashlib
 import os
 import random
 import resource
@@ -13,18 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from impasto.completions.ports import BlobStore
 from impasto.domain.errors import Code, Failure
 from impasto.storage.blobs import FileStore
 from impasto.storage.drafts import MEMORY_BYTES, Draft
 from tests.fakes.blobs import MemoryStore
-
-OPEN_FILES = Path("/proc/self/fd")
-SMALL, LARGE = b"a few words", b"picture" * 100_000
-
-
-def sha256_of(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
+from tests.storage.conftest import LARGE, SMALL, kept, sha256_of
+from tests.storage.test_store import open_files
 
 
 def path_of(folder: Path, sha256: str) -> Path:
@@ -40,18 +35,6 @@ def modes_in(folder: Path) -> set[tuple[bool, int]]:
     return {(path.is_dir(), stat.S_IMODE(path.stat().st_mode)) for path in (folder, *folder.rglob("*"))}
 
 
-def open_files() -> int:
-    return len(list(OPEN_FILES.iterdir())) if OPEN_FILES.exists() else 0
-
-
-async def kept(store: BlobStore, data: bytes) -> str:
-    blob = store.open()
-    blob.write(data)
-    sha256 = await store.keep(blob)
-    blob.close()
-    return sha256
-
-
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     return tmp_path / "data" / "store"
@@ -62,121 +45,6 @@ def disk(folder: Path) -> Iterator[FileStore]:
     store = FileStore(folder, "p1")
     yield store
     store.close()
-
-
-@pytest.fixture(params=["disk", "memory"])
-def store(request: pytest.FixtureRequest) -> Iterator[BlobStore]:
-    if request.param == "disk":
-        yield request.getfixturevalue("disk")
-    else:
-        memory = MemoryStore()
-        yield memory
-        assert memory.open_blobs == []
-
-
-# What both stores promise.
-
-
-@pytest.mark.parametrize("seed", range(4))
-async def test_what_was_written_is_read_at_every_moment(store: BlobStore, seed: int) -> None:
-    chance, written, blob = random.Random(seed), b"", store.open()
-    for size in (0, 1, 60_000, 100_000, 150_000, 65_536, 3):
-        piece = chance.randbytes(size)
-        blob.write(piece)
-        written += piece
-        start, count = chance.randrange(len(written) + 1), chance.randrange(400_000)
-        assert blob.byte_count == len(written)
-        assert blob.read(start, count) == written[start : start + count]
-        assert blob.read(len(written), 10) == b""
-    assert await store.keep(blob) == sha256_of(written)
-    assert blob.read(0, len(written) + 1) == written
-    blob.close()
-
-
-@pytest.mark.parametrize("data", [b"", SMALL, bytes(MEMORY_BYTES), bytes(MEMORY_BYTES + 1), LARGE])
-async def test_what_is_kept_is_there_for_others(store: BlobStore, data: bytes) -> None:
-    reader = await store.reader(await kept(store, data))
-    assert reader.byte_count == len(data)
-    assert reader.read(0, len(data) + 1) == data
-    assert reader.read(5, 10) == data[5:15]
-    reader.close()
-
-
-@pytest.mark.parametrize("data", [SMALL, LARGE])
-async def test_what_was_not_kept_is_gone(store: BlobStore, data: bytes) -> None:
-    blob = store.open()
-    blob.write(data)
-    blob.close()
-    with pytest.raises(Failure) as raised:
-        await store.reader(sha256_of(data))
-    assert raised.value.code is Code.ANSWER_GONE
-    assert raised.value.message.startswith("The answer was made and charged, and is no longer kept")
-    assert not raised.value.retry_helps
-
-
-@pytest.mark.parametrize(
-    "sha256", ["", "ab", "../../etc/passwd", "A" * 64, "g" * 64, "a" * 63, "a" * 65, "a" * 64 + "\n"]
-)
-async def test_what_is_no_hash_is_not_kept(store: BlobStore, sha256: str) -> None:
-    with pytest.raises(Failure) as raised:
-        await store.reader(sha256)
-    assert raised.value.code is Code.ANSWER_GONE
-
-
-@pytest.mark.parametrize("data", [SMALL, LARGE])
-async def test_the_same_content_is_kept_once(store: BlobStore, data: bytes) -> None:
-    assert await kept(store, data) == await kept(store, data) == sha256_of(data)
-    blob = store.open()
-    blob.write(data)
-    assert await store.keep(blob) == await store.keep(blob)
-    blob.close()
-    reader = await store.reader(sha256_of(data))
-    assert reader.read(0, len(data)) == data
-    reader.close()
-
-
-async def test_closing_twice_is_closing_once(store: BlobStore) -> None:
-    reader = await store.reader(await kept(store, SMALL))
-    other = store.open()
-    for blob in (reader, other):
-        blob.close()
-        blob.close()
-
-
-async def test_a_blob_that_is_kept_or_closed_takes_no_more(store: BlobStore) -> None:
-    blob = store.open()
-    blob.write(SMALL)
-    reader = await store.reader(await store.keep(blob))
-    for sealed in (blob, reader):
-        with pytest.raises(ValueError, match="kept or closed"):
-            sealed.write(b"more")
-        sealed.close()
-        with pytest.raises(ValueError, match="closed"):
-            sealed.read(0, 1)
-        with pytest.raises(ValueError, match="closed"):
-            sealed.write(b"more")
-    with pytest.raises(ValueError, match="closed"):
-        await store.keep(blob)
-
-
-async def test_notes_come_back_until_they_are_taken_away(store: BlobStore) -> None:
-    assert await store.noted("chatcmpl-1") is None
-    await store.note("chatcmpl-1", b"one")
-    await store.note("chatcmpl-1", b"two")
-    await store.note("chatcmpl-2", b"")
-    assert (await store.noted("chatcmpl-1"), await store.noted("chatcmpl-2")) == (b"two", b"")
-    await store.note("chatcmpl-1", None)
-    await store.note("chatcmpl-1", None)
-    assert await store.noted("chatcmpl-1") is None
-
-
-async def test_many_at_once_do_not_meet(store: BlobStore) -> None:
-    contents = [bytes([number]) * (number * 20_000) for number in range(30)] * 2
-    hashes = await asyncio.gather(*(kept(store, data) for data in contents))
-    assert hashes == [sha256_of(data) for data in contents]
-
-
-# What is true of the disk.
 
 
 async def test_nothing_is_made_before_there_is_something_to_keep(disk: FileStore, tmp_path: Path) -> None:
@@ -239,23 +107,6 @@ async def test_who_gives_up_while_it_is_kept_loses_nothing_and_leaves_nothing(fo
     assert open_files() == before
 
 
-async def test_what_is_kept_again_counts_as_kept_now(disk: FileStore, folder: Path) -> None:
-    sha256 = await kept(disk, LARGE)
-    os.utime(path_of(folder, sha256), (1000, 1000))
-    assert list(disk.list_blobs()) == [(sha256, len(LARGE), 1_000_000)]
-    await kept(disk, LARGE)
-    (listed,) = disk.list_blobs()
-    assert listed.touched_ms > 1_000_000
-    assert files_in(folder) == [path_of(folder, sha256)]
-
-
-async def test_half_a_blob_that_something_else_left_is_replaced(disk: FileStore, folder: Path) -> None:
-    sha256 = await kept(disk, LARGE)
-    os.truncate(path_of(folder, sha256), 1000)
-    await kept(disk, LARGE)
-    assert path_of(folder, sha256).read_bytes() == LARGE
-
-
 async def test_a_blob_that_shrinks_while_it_is_read_is_said(disk: FileStore, folder: Path) -> None:
     reader = await disk.reader(await kept(disk, SMALL))
     os.truncate(path_of(folder, sha256_of(SMALL)), 4)
@@ -293,11 +144,6 @@ async def test_the_folder_itself_may_be_a_link(tmp_path: Path) -> None:
         store.close()
 
 
-async def test_only_what_was_opened_here_can_be_kept(disk: FileStore) -> None:
-    with pytest.raises(TypeError):
-        await disk.keep(MemoryStore().open())
-
-
 async def test_an_open_blob_survives_its_deletion(disk: FileStore) -> None:
     draft = disk.open()
     draft.write(LARGE)
@@ -312,29 +158,6 @@ async def test_an_open_blob_survives_its_deletion(disk: FileStore) -> None:
     reader.close()
 
 
-async def test_what_was_kept_again_is_not_deleted_for_being_old(disk: FileStore, folder: Path) -> None:
-    sha256 = await kept(disk, SMALL)
-    os.utime(path_of(folder, sha256), (2000, 2000))
-    assert not disk.delete(sha256, untouched_since_ms=1_999_999)
-    assert disk.delete(sha256, untouched_since_ms=2_000_000)
-
-
-@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "a b", "ä", "a" * 121, "a\n"])
-async def test_names_are_checked(disk: FileStore, folder: Path, name: str) -> None:
-    for refused in (disk.note(name, b""), disk.note(name, None), disk.noted(name)):
-        with pytest.raises(ValueError, match="1 to 120"):
-            await refused
-    for use in (disk.drop_process, lambda process: FileStore(folder, process)):
-        with pytest.raises(ValueError, match="1 to 120"):
-            use(name)
-
-
-async def test_the_names_of_notes(disk: FileStore) -> None:
-    for name in ("chatcmpl-2", "chatcmpl-1", ".hidden"):
-        await disk.note(name, b"x")
-    assert disk.names_of_notes() == [".hidden", "chatcmpl-1", "chatcmpl-2"]
-
-
 def test_what_a_dead_process_was_writing_is_dropped(disk: FileStore, folder: Path) -> None:
     dead, again = FileStore(folder, "p0"), FileStore(folder, "p0")
     lost, mine, other = dead.open(), disk.open(), again.open()
@@ -347,14 +170,6 @@ def test_what_a_dead_process_was_writing_is_dropped(disk: FileStore, folder: Pat
     assert mine.read(0, 7) == lost.read(0, 7) == b"picture"
     for blob in (lost, mine, other):
         blob.close()
-
-
-def test_one_process_sweeps_at_a_time(disk: FileStore, folder: Path) -> None:
-    other = FileStore(folder, "p2")
-    with disk.only_sweeper() as first, other.only_sweeper() as second:
-        assert (first, second) == (True, False)
-    with other.only_sweeper() as third:
-        assert third
 
 
 async def test_a_store_that_cannot_be_is_ours(tmp_path: Path) -> None:

@@ -14,36 +14,25 @@ import asyncio
 import fcntl
 import itertools
 import os
-import re
 import shutil
 import stat
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from impasto.completions.ports import Blob
-from impasto.domain.errors import Code, Failure
 from impasto.storage.drafts import GIVES_NOTHING, TAKES_NO_MORE, Draft, KeptBlob, store_failures
+from impasto.storage.store import ListedBlob, checked_name, could_lock, gone, is_sha256
 
 Result = TypeVar("Result")
 
 DISK_THREADS = 8
 """Waits for the disk at the same time: a file system commits together what waits together."""
 
-_SHA256 = re.compile(r"[0-9a-f]{64}")
-_NAME = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9._-]{1,120}")
 _NEW_FILE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
-
-
-class ListedBlob(NamedTuple):
-    """A file of the store; `touched_ms` is when it was last kept, in milliseconds since the epoch."""
-
-    sha256: str
-    byte_count: int
-    touched_ms: int
 
 
 class FileStore:
@@ -57,13 +46,16 @@ class FileStore:
         self._blobs = folder / "blobs"
         self._notes = folder / "notes"
         self._incoming = folder / "incoming"
-        self._own = self._incoming / _checked(process)
+        self._own = self._incoming / checked_name(process)
         self._numbers = itertools.count(1)
         self._durable: set[Path] = set()
         self._threads = ThreadPoolExecutor(DISK_THREADS, "impasto-store")
 
     def open(self) -> Draft:
         return Draft(self._new_file)
+
+    def spool(self) -> Draft:
+        return Draft(self._nameless_file)
 
     async def keep(self, blob: Blob) -> str:
         if not isinstance(blob, Draft):
@@ -72,20 +64,20 @@ class FileStore:
         return await self._in_thread(lambda: self._keep(blob))
 
     async def reader(self, sha256: str) -> KeptBlob:
-        if not _SHA256.fullmatch(sha256):
-            raise _gone()
+        if not is_sha256(sha256):
+            raise gone()
         with store_failures(GIVES_NOTHING):
             try:
                 return KeptBlob(os.open(self._shard(sha256) / sha256, _READ))
             except FileNotFoundError:
-                raise _gone() from None
+                raise gone() from None
 
     async def note(self, name: str, text: bytes | None) -> None:
-        path = self._notes / _checked(name)
+        path = self._notes / checked_name(name)
         await self._in_thread(lambda: self._remove_note(path) if text is None else self._write_note(path, text))
 
     async def noted(self, name: str) -> bytes | None:
-        path = self._notes / _checked(name)
+        path = self._notes / checked_name(name)
         return await self._in_thread(lambda: _content_of(path))
 
     def names_of_notes(self) -> list[str]:
@@ -101,7 +93,7 @@ class FileStore:
     def drop_process(self, process: str) -> None:
         """Remove what a dead process was writing."""
         with store_failures(TAKES_NO_MORE), suppress(FileNotFoundError):
-            shutil.rmtree(self._incoming / _checked(process))
+            shutil.rmtree(self._incoming / checked_name(process))
 
     def list_blobs(self) -> Iterator[ListedBlob]:
         """Everything that is kept, in no order."""
@@ -131,7 +123,7 @@ class FileStore:
             _make_passing(self._folder, self._blobs)
             file = os.open(self._blobs, _READ | os.O_DIRECTORY)
         try:
-            yield _could_lock(file)
+            yield could_lock(file)
         finally:
             os.close(file)
 
@@ -183,6 +175,11 @@ class FileStore:
             _make_passing(self._folder, self._incoming, self._own)
             return self._numbered_file()
 
+    def _nameless_file(self) -> tuple[int, Path]:
+        file, path = self._new_file()
+        path.unlink()
+        return file, path
+
     def _numbered_file(self) -> tuple[int, Path]:
         for number in self._numbers:
             path = self._own / str(number)
@@ -227,7 +224,7 @@ def _listed(shard: Path) -> Iterator[ListedBlob]:
         for entry in entries:
             with suppress(FileNotFoundError):
                 found = entry.stat(follow_symlinks=False)
-                if _SHA256.fullmatch(entry.name) and stat.S_ISREG(found.st_mode):
+                if is_sha256(entry.name) and stat.S_ISREG(found.st_mode):
                     yield ListedBlob(entry.name, found.st_size, _touched_ms(found))
 
 
@@ -265,31 +262,9 @@ def _locked(file: int) -> Iterator[None]:
         fcntl.flock(file, fcntl.LOCK_UN)
 
 
-def _could_lock(file: int) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
 def _sync_folder(folder: Path) -> None:
     file = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)  # an operator's folder may be a link
     try:
         os.fsync(file)
     finally:
         os.close(file)
-
-
-def _checked(name: str) -> str:
-    if not _NAME.fullmatch(name):
-        raise ValueError(f"{name!r} is no name here: it takes 1 to 120 of A-Z, a-z, 0-9, '.', '_' and '-'")
-    return name
-
-
-def _gone() -> Failure:
-    return Failure(
-        Code.ANSWER_GONE,
-        "The answer was made and charged, and is no longer kept: this gateway lets the oldest go after the time and "
-        "the space that IMPASTO_RETENTION gives them. A new request makes, and charges, a new one.",
-    )

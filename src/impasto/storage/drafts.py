@@ -6,6 +6,7 @@ at a time, so that a reader finds all of them at every moment: in memory up to a
 
 import errno
 import hashlib
+import mmap
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -22,12 +23,13 @@ GIVES_NOTHING = "The gateway could not read what it keeps: its store does not gi
 
 
 class Draft:
-    """Bytes on their way into the store. `new_file` opens a file of its own where they no longer fit into memory.
+    """Bytes on their way into the store. `new_file` opens a file of its own where they no longer fit into memory, and
+    says its path, `None` for one without a name.
 
     Written, read and closed by one thread; kept by another, which has the last word on when it is let go.
     """
 
-    def __init__(self, new_file: Callable[[], tuple[int, Path]]) -> None:
+    def __init__(self, new_file: Callable[[], tuple[int, Path | None]]) -> None:
         self._new_file = new_file
         self._hash = hashlib.sha256()
         self._byte_count = 0
@@ -114,6 +116,12 @@ class Draft:
             os.fsync(file)
         return self._path
 
+    def content(self) -> bytes | mmap.mmap:
+        """All of a sealed draft; a file is not read into memory as a whole. To be asked for while it is `in_use`."""
+        if self._file is None:
+            return bytes(self._memory)
+        return mmap.mmap(self._file, self._byte_count, access=mmap.ACCESS_READ)
+
     def was_moved(self) -> None:
         """Its file has another name now, and stays when this is closed."""
         self._path = None
@@ -124,7 +132,8 @@ class Draft:
             _write_all(file, self._memory, 0)
         except OSError:
             os.close(file)
-            path.unlink(missing_ok=True)
+            if path is not None:
+                path.unlink(missing_ok=True)
             raise
         self._path = path
         self._file = file
