@@ -30,11 +30,13 @@ from impasto.catalogue.load import load_catalogue
 from impasto.catalogue.schema import CatalogueError
 from impasto.completions.answerers import AnswererTable
 from impasto.completions.create import Completions
+from impasto.completions.recall import Recall
 from impasto.config import ConfigError, Settings
 from impasto.domain.errors import Failure
 from impasto.domain.model import Provider
 from impasto.domain.retention import Retention
-from impasto.engines import painter
+from impasto.engines import painter, vips
+from impasto.engines.conversions import Conversions
 from impasto.engines.sandbox import Sandbox
 from impasto.net.addresses import Addresses
 from impasto.net.image_fetcher import ImageFetcher
@@ -90,6 +92,7 @@ def build(
     keeping = keeping or keeping_of(settings)
     readiness.is_well = lambda: keeping.caretaker.is_well
     limits = _rate_limits(settings)
+    links = Links(link_base(settings) or "", subkey(keeping.secret, "links"), settings.link_seconds, time.time)
     completions = Completions(
         catalogue=catalogue,
         answerers=AnswererTable({"painter": engine}, remote),
@@ -97,10 +100,12 @@ def build(
         images=StrangersImages(fetcher),
         store=keeping.store,
         ledger=keeping.ledger,
+        recall=Recall(keeping.gallery, keeping.ledger, keeping.store, links.read),
         now=time.time,
         new_id=_new_id,
         deadline_seconds=settings.deadline_seconds,
         passing=passing,
+        strips_gps=settings.input_gps == "remove",
     )
     readiness.cut = completions.cut
 
@@ -119,7 +124,7 @@ def build(
             await keeping.close()
 
     available = available_of(catalogue, access)
-    gateway = _gateway_of(settings, completions, keeping, limits, available, readiness.is_ready)
+    gateway = _gateway_of(settings, completions, keeping, limits, links, available, readiness.is_ready)
     return asgi_app(gateway, lifespan)
 
 
@@ -128,6 +133,7 @@ def _gateway_of(
     completions: Completions,
     keeping: Keeping,
     limits: RateLimits,
+    links: Links,
     available: dict[str, bool],
     is_ready: Callable[[], bool],
 ) -> Gateway:
@@ -148,8 +154,10 @@ def _gateway_of(
         totals_of=keeping.totals_of,
         register=keeping.register,
         uploads=keeping.uploads,
-        links=Links(link_base(settings) or "", subkey(keeping.secret, "links"), settings.link_seconds, time.time),
+        deletion=keeping.deletion,
+        links=links,
         makes_links=link_base(settings) is not None,
+        converter=Conversions() if vips.is_installed() else None,
         finishes=settings.when_caller_leaves == "finish",
         spaces_seconds=settings.silence_spaces_seconds,
     )

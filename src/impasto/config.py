@@ -98,6 +98,8 @@ SETTINGS = (
             "longest time for one request, all in all"),
     Setting("when_caller_leaves", partial(read.read_choice, choices=read.WHEN_CALLER_LEAVES), "finish",
             " or ".join(read.WHEN_CALLER_LEAVES), "what becomes of a call whose caller hung up"),
+    Setting("input_gps", partial(read.read_choice, choices=read.INPUT_GPS), "remove", " or ".join(read.INPUT_GPS),
+            "whether photos are sent without the position that they were taken at"),
     Setting("silence_spaces_seconds", read.read_seconds_or_0, 0.0, "seconds, 0 for never",
             "silence after which a whole answer sends white space, for impatient proxies"),
     Setting("log_level", partial(read.read_choice, choices=read.LOG_LEVELS), "info", ", ".join(read.LOG_LEVELS),
@@ -127,6 +129,7 @@ class Settings:
     max_in_flight_mb: int
     deadline_seconds: float
     when_caller_leaves: str
+    input_gps: str
     silence_spaces_seconds: float
     log_level: str
     environment: Mapping[str, str] = field(repr=False)

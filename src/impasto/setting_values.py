@@ -13,6 +13,7 @@ from impasto.domain.retention import Retention
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
 WHEN_CALLER_LEAVES = ("finish", "cancel")
+INPUT_GPS = ("remove", "keep")
 SECRET_LENGTH = 32
 """Characters that a secret has at least, so that nobody guesses it."""
 

@@ -20,6 +20,7 @@ from impasto.api.rate_limits import RateLimits
 from impasto.api.routes import Gateway, asgi_app
 from impasto.catalogue.catalogue import Catalogue
 from impasto.completions.create import Completions
+from impasto.completions.recall import Recall
 from impasto.domain.events import Event, Finished, FinishReason, ImageData, ImageEnded, ImageStarted, Text, UsageSeen
 from impasto.domain.keys import VirtualKey
 from impasto.domain.model import ImageLimits, Model, Provider
@@ -29,6 +30,7 @@ from impasto.domain.usage import Usage
 from impasto.storage.keys import FixedKeys
 from tests.fakes.answerers import FakeAnswerers, Script
 from tests.fakes.blobs import MemoryStore
+from tests.fakes.gallery import MemoryGallery
 from tests.fakes.images import FakeImages
 from tests.fakes.ledger import MemoryLedger
 
@@ -181,8 +183,11 @@ def gateway_of(
     ready: bool = True,
     ledger: MemoryLedger | None = None,
     store: MemoryStore | None = None,
+    gallery: MemoryGallery | None = None,
     first_id: int = 1,
 ) -> Gateway:
+    ledger, store = ledger or MemoryLedger(), store or MemoryStore()
+    links = Links("https://gateway.test", b"secret", 3600, lambda: 1_769_000_000.5)
     ids = (f"{number:032x}" for number in itertools.count(100 * first_id))
     image_ids = (f"{number:032x}" for number in itertools.count(first_id))
     keys = {
@@ -211,8 +216,9 @@ def gateway_of(
             answerers=answerers,
             sandbox=answerers,
             images=images,
-            store=store or MemoryStore(),
-            ledger=ledger or MemoryLedger(),
+            store=store,
+            ledger=ledger,
+            recall=Recall(gallery or MemoryGallery(), ledger, store, links.read),
             now=lambda: 1_769_000_000.5,
             new_id=lambda: next(image_ids),
             deadline_seconds=5.0,
@@ -230,7 +236,7 @@ def gateway_of(
         budget_of=no_budget,
         spending_of=nothing_spent,
         totals_of=no_totals,
-        links=Links("https://gateway.test", b"secret", 3600, lambda: 1_769_000_000.5),
+        links=links,
         makes_links=True,
     )
 
@@ -241,6 +247,7 @@ def surface(
     *,
     ledger: MemoryLedger | None = None,
     store: MemoryStore | None = None,
+    gallery: MemoryGallery | None = None,
     **changes: Any,
 ) -> Surface:
     """A surface whose every model answers with `script`. Others before it may have had the same `ledger` and `store`.
@@ -249,7 +256,15 @@ def surface(
     """
     answerers, images = FakeAnswerers(script), FakeImages()
     ledger, store = ledger or MemoryLedger(), store or MemoryStore()
-    gateway = gateway_of(answerers, images, cors_origins, ledger=ledger, store=store, first_id=1 + len(ledger.openings))
+    gateway = gateway_of(
+        answerers,
+        images,
+        cors_origins,
+        ledger=ledger,
+        store=store,
+        gallery=gallery,
+        first_id=1 + len(ledger.openings),
+    )
     inner = {name: changes.pop(name) for name in ("deadline_seconds", "catalogue") if name in changes}
     gateway = replace(gateway, completions=replace(gateway.completions, **inner), **changes)
     return Surface(asgi_app(gateway), answerers, images, ledger, store, gateway.completions)

@@ -139,7 +139,7 @@ def test_roles(role: str, meant: str) -> None:
          "content[0].file.file_data"),
         ({"role": "user", "content": [{"type": "file", "file": {"file_data": "JVBERi0xLjc="}}]},
          Code.UNSUPPORTED_MEDIA_TYPE, "content[0].file.file_data"),
-        ({"role": "user", "content": [{"type": "file", "file": {"file_id": "file-abc"}}]}, Code.UNSUPPORTED,
+        ({"role": "user", "content": [{"type": "file", "file": {"file_id": "file abc"}}]}, Code.INVALID_IMAGE,
          "content[0].file.file_id"),
         ({"role": "user", "content": [{"type": "input_audio", "input_audio": {}}]}, Code.UNSUPPORTED,
          "content[0].type"),

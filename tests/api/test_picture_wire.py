@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from msgspec import Raw
 
 from impasto.api.picture_wire import is_picture_url, parse_picture, parse_picture_url
-from impasto.domain.chat import ImageLink, ImagePart
+from impasto.domain.chat import Handle, ImageLink, ImagePart
 from impasto.domain.errors import Code, Failure
 from impasto.domain.image import Dimensions
 from tests.api.surface import png
@@ -27,7 +27,7 @@ def raw(text: str) -> Raw:
     return Raw(json.dumps(text).encode())
 
 
-def bytes_of(part: ImagePart | ImageLink) -> bytes:
+def bytes_of(part: ImagePart | ImageLink | Handle) -> bytes:
     assert isinstance(part, ImagePart)
     return bytes(part.base64)
 

@@ -9,6 +9,7 @@ import pytest
 
 from impasto.completions.answer import Answers, Manner
 from impasto.completions.create import Asked, Attached, Completions
+from impasto.completions.recall import Recall
 from impasto.domain.chat import ChatRequest, ImageLink, Message, TextPart
 from impasto.domain.errors import Failure
 from impasto.domain.events import Event, Finished, FinishReason, UsageSeen
@@ -18,6 +19,7 @@ from impasto.domain.model import Model
 from impasto.domain.usage import Usage
 from tests.fakes.answerers import FakeAnswerers
 from tests.fakes.blobs import MemoryStore
+from tests.fakes.gallery import MemoryGallery
 from tests.fakes.images import FakeImages
 from tests.fakes.ledger import MemoryLedger
 from tests.fakes.models import a_catalogue, a_model, a_request, retiring
@@ -50,6 +52,7 @@ class House:
     key: VirtualKey = KEY
     keys_now: list[VirtualKey] = field(default_factory=list)
     sandbox: FakeAnswerers = field(default_factory=lambda: FakeAnswerers(PAINTED))
+    gallery: MemoryGallery = field(default_factory=MemoryGallery)
     passing: Callable[[str], None] | None = None
     passed: list[str] = field(default_factory=list)
     completions: Completions = field(init=False)
@@ -63,6 +66,7 @@ class House:
             images=self.images,
             store=self.store,
             ledger=self.ledger,
+            recall=Recall(self.gallery, self.ledger, self.store, lambda _: None),
             now=lambda: 1_790_000_000.9,
             new_id=lambda: str(next(numbers)),
             deadline_seconds=self.deadline_seconds,

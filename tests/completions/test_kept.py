@@ -296,7 +296,7 @@ async def test_what_a_dead_process_left(
     call: Posted, sent: bool, noted: bool, resolution: Resolution, failure: Code | None
 ) -> None:
     notes = {0: await a_note(0)} if noted else {}
-    closing, answers = closing_after_crash(generation(call, sent=sent), notes)
+    closing, answers, _ = closing_after_crash(generation(call, sent=sent), notes)
     assert (closing.generation_id, closing.resolutions, closing.ending) == ("chatcmpl-1", (resolution,), None)
     assert [one.code for one in answers.failures] == ([failure] if failure else [])
     assert len(answers.completions) == (0 if failure else 1)
@@ -304,7 +304,7 @@ async def test_what_a_dead_process_left(
 
 async def test_each_of_several_calls_is_resolved_by_what_is_known_of_it() -> None:
     calls = (Posted(0, 80, 1), Posted(1, 80, 1), Posted(2, 80, 1, Outcome.VOID))
-    closing, answers = closing_after_crash(generation(*calls), {1: await a_note(1)})
+    closing, answers, _ = closing_after_crash(generation(*calls), {1: await a_note(1)})
     outcomes = {each.call: each.outcome for each in closing.resolutions}
     assert outcomes == {0: Outcome.UNKNOWN, 1: Outcome.SETTLED, 2: Outcome.VOID}
     assert state_of(answers, outcomes) is State.DONE

@@ -15,6 +15,7 @@ class MemoryBlob:
     data: bytearray = field(default_factory=bytearray)
     is_sealed: bool = False
     is_full: bool = False
+    is_spool: bool = False
     times_closed: int = 0
 
     @property
@@ -62,11 +63,15 @@ class MemoryStore:
         self.open_blobs.append(MemoryBlob(self))
         return self.open_blobs[-1]
 
+    def spool(self) -> MemoryBlob:
+        self.open_blobs.append(MemoryBlob(self, is_spool=True))
+        return self.open_blobs[-1]
+
     async def keep(self, blob: Blob) -> str:
         if not isinstance(blob, MemoryBlob):
             raise TypeError("only what `open` gave can be kept")
-        if blob.times_closed:
-            raise ValueError("closed")
+        if blob.times_closed or blob.is_spool:
+            raise ValueError("closed, or never to be kept")
         if blob.is_full:
             raise self.full()
         blob.is_sealed = True

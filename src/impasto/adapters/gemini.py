@@ -18,7 +18,7 @@ from msgspec import Raw
 
 from impasto.adapters.base import AnswerParser, WireRequest
 from impasto.adapters.gemini_answer import GeminiAnswerParser, GeminiStreamParser
-from impasto.domain.chat import Characters, ImagePart, ModelCall, Sampling, TextPart, Turn
+from impasto.domain.chat import Characters, ImagePart, ModelCall, Sampling, TextPart, Turn, TurnPart
 from impasto.domain.errors import Code, Failure
 from impasto.domain.tools import Tool, ToolCall, ToolChoice, ToolResult
 
@@ -88,12 +88,16 @@ def _parts(turn: Turn) -> Iterable[Characters]:
     for index, part in enumerate(turn.parts):
         comma = b"," if index else b""
         match part:
-            case TextPart(text):
-                yield comma + msgspec.json.encode({"text": text})
-            case ImagePart(base64, media_type):
+            case TextPart(text, signature):
+                yield comma + b'{"text":' + msgspec.json.encode(text)
+                yield from _signed(signature)
+                yield b"}"
+            case ImagePart(base64, media_type, signature=signature):
                 yield comma + b'{"inlineData":{"mimeType":"' + media_type.encode() + b'","data":"'
                 yield base64
-                yield b'"}}'
+                yield b'"}'
+                yield from _signed(signature)
+                yield b"}"
             case ToolCall():
                 yield comma + msgspec.json.encode(_function_call(part))
             case ToolResult(_, name, text):
@@ -101,6 +105,13 @@ def _parts(turn: Turn) -> Iterable[Characters]:
                 yield comma + msgspec.json.encode(response)
             case _:
                 assert_never(part)
+
+
+def _signed(signature: Characters | None) -> Iterable[Characters]:
+    if signature is not None:
+        yield b',"thoughtSignature":"'
+        yield signature
+        yield b'"'
 
 
 def _function_call(call: ToolCall) -> dict[str, object]:
@@ -139,8 +150,12 @@ def _split_system(call: ModelCall) -> tuple[list[str], list[Turn]]:
     ]
     turns = [_without_empty_words(turn) for turn in call.turns if turn.role != "system"]
     turns = [*_with_joined_results(turn for turn in turns if turn.parts)]
-    if call.model.signatures:
-        turns = _without_model_turns(turns) if call.model.makes_images else [_with_signed_call(turn) for turn in turns]
+    if call.model.signatures and call.model.makes_images:
+        turns = _with_own_turns_only(turns, call.model.provider.id)
+    else:
+        turns = [_without_signatures(turn) for turn in turns]
+    if call.model.signatures and not call.model.makes_images:
+        turns = [_with_signed_call(turn) for turn in turns]
     if system and turns and not call.model.system_messages:
         return [], _with_instructions(TextPart("\n\n".join(system)), turns)
     return system, turns
@@ -156,7 +171,9 @@ def _with_instructions(instructions: TextPart, turns: Sequence[Turn]) -> list[Tu
 
 
 def _without_empty_words(turn: Turn) -> Turn:
-    return Turn(turn.role, tuple(part for part in turn.parts if not isinstance(part, TextPart) or part.text))
+    return replace(
+        turn, parts=tuple(part for part in turn.parts if not isinstance(part, TextPart) or part.text or part.signature)
+    )
 
 
 def _with_joined_results(turns: Iterable[Turn]) -> Iterable[Turn]:
@@ -192,17 +209,21 @@ def _with_signed_call(turn: Turn) -> Turn:
     return Turn(turn.role, tuple(replace(first, signature=_UNSIGNED) if part is first else part for part in turn.parts))
 
 
-def _without_model_turns(turns: Sequence[Turn]) -> list[Turn]:
-    """Earlier answers told as part of the next user turn, for models that make pictures.
+def _with_own_turns_only(turns: Sequence[Turn], provider_id: str) -> list[Turn]:
+    """The model's turns where they are Google's own and signed; other answers told as part of the next user turn.
 
-    Gemini 3 refuses a model turn whose picture or first words lack their signature, and callers
-    cannot carry signatures. A user turn needs none.
+    Gemini 3 refuses a model turn whose picture or first words lack their signature. A user turn needs none.
     https://ai.google.dev/gemini-api/docs/thought-signatures#model-behavior
     """
     told: list[Turn] = []
-    waiting: list[TextPart | ImagePart | ToolCall | ToolResult] = []
+    waiting: list[TurnPart] = []
     for turn in turns:
-        if turn.role == "assistant":
+        if turn.role == "assistant" and _is_signed_by(turn, provider_id):
+            if waiting:
+                told.append(Turn("user", tuple(waiting)))
+                waiting = []
+            told.append(turn)
+        elif turn.role == "assistant":
             waiting += _as_told(turn)
         else:
             told.append(Turn("user", (*waiting, *turn.parts)))
@@ -212,6 +233,23 @@ def _without_model_turns(turns: Sequence[Turn]) -> list[Turn]:
     return told
 
 
+def _is_signed_by(turn: Turn, provider_id: str) -> bool:
+    """Whether the turn is this provider's and every picture in it, and something at all, has its signature."""
+    pictures = [part.signature is not None for part in turn.parts if isinstance(part, ImagePart)]
+    words = [part.signature is not None for part in turn.parts if isinstance(part, TextPart)]
+    return turn.made_by == provider_id and all(pictures) and any([*pictures, *words])
+
+
+def _without_signatures(turn: Turn) -> Turn:
+    """For a model that wants none back."""
+    return replace(
+        turn,
+        parts=tuple(
+            replace(part, signature=None) if isinstance(part, TextPart | ImagePart) else part for part in turn.parts
+        ),
+    )
+
+
 def _as_told(turn: Turn) -> Iterable[TextPart | ImagePart]:
     for part in turn.parts:
         match part:
@@ -219,7 +257,7 @@ def _as_told(turn: Turn) -> Iterable[TextPart | ImagePart]:
                 yield TextPart(_WORDS_BEFORE_EARLIER_WORDS + text)
             case ImagePart():
                 yield TextPart(_WORDS_BEFORE_EARLIER_PICTURE)
-                yield part
+                yield replace(part, signature=None)
 
 
 def _generation_config(call: ModelCall) -> dict[str, object]:

@@ -34,9 +34,10 @@ from impasto.api.tags_wire import parse_tags
 from impasto.completions.answer import Answers, Bill, Manner, ServedBy
 from impasto.completions.call import Serving
 from impasto.completions.create import Asked, Attached, Completions
-from impasto.domain.errors import Code, Failure
+from impasto.domain.errors import Code, Failure, listed
 from impasto.domain.keys import VirtualKey
 from impasto.domain.ledger import Delivery
+from impasto.domain.retention import Keeps
 
 READING_SECONDS = 30.0
 """How much longer than its making a live answer may take to be read."""
@@ -73,6 +74,7 @@ class ChatCompletions:
 
     def _asked(self, scope: Scope, generation_id: str, raw: bytearray) -> Asked:
         body, key, headers = parse_chat_body(raw), caller_of(scope), Headers(scope=scope)
+        keeps = _keeps(body.keeps, key)
         note(scope, model=body.request.model[:100])
         repeatable = repeatable_of(headers, raw, self.default_shape)
         return Asked(
@@ -80,18 +82,28 @@ class ChatCompletions:
             request=body.request,
             key=key,
             key_now=partial(caller_now, scope),
-            manner=self._manner(body, key),
+            manner=self._manner(body, key, keeps),
             count=body.count,
             request_hash=repeatable.request_hash,
             idempotency_hash=repeatable.idempotency_hash,
             is_retry=repeatable.is_retry,
             wait_seconds=repeatable.wait_seconds,
             tags=parse_tags(body.tags, headers, key.default_tags),
+            session_id=body.session_id,
+            end_user=body.end_user,
+            keeps=keeps,
         )
 
-    def _manner(self, body: ChatBody, key: VirtualKey) -> Manner:
+    def _manner(self, body: ChatBody, key: VirtualKey, keeps: Keeps) -> Manner:
         shape = body.shape or key.image_output or self.default_shape
-        delivery = body.delivery or key.image_delivery or "inline"
+        delivery = body.delivery or (None if keeps is Keeps.NONE else key.image_delivery) or "inline"
+        if delivery == "url" and keeps is Keeps.NONE:
+            raise Failure(
+                Code.UNSUPPORTED,
+                'image_delivery "url" is not possible with retention none: a link needs a picture that is kept. It '
+                "takes inline.",
+                param="image_delivery",
+            )
         if delivery == "url" and self.link_of is None:
             raise Failure(
                 Code.UNSUPPORTED,
@@ -165,7 +177,7 @@ class _Answering:
         rendered = render_answer(answers, self._link_of())
         passing("responding")
         if not spaces.has_begun:
-            await _start(self._headers(attached) | _cost(answers.bill), rendered, send)
+            await _start(self._headers(attached) | _cost(answers.bill) | _image_ids(answers), rendered, send)
         try:
             last = await _send_but_last(rendered, send)
         except Failure as failure:  # the store, of which a picture is read while it is sent
@@ -284,6 +296,21 @@ class _Answering:
         return {"sunset": format_datetime(datetime.combine(asked.lifecycle.retired, time(), UTC), usegmt=True)}
 
 
+def _keeps(asked: Keeps | None, key: VirtualKey) -> Keeps:
+    """How much is kept: what was asked for, which may be less than what the key allows and never more."""
+    if asked is None:
+        return key.retention
+    order = tuple(Keeps)
+    if order.index(asked) < order.index(key.retention):
+        allowed = order[order.index(key.retention) :]
+        raise Failure(
+            Code.INVALID_VALUE,
+            f'retention "{asked}" is not possible with the key "{key.name}". It takes {listed(allowed)}.',
+            param="retention",
+        )
+    return asked
+
+
 def _no_link(image_id: str) -> str:
     """For an answer that was given as links before the gateway forgot its own address."""
     return f"/v3/images/{image_id}/content"
@@ -312,6 +339,11 @@ async def _send_but_last(pieces: Iterable[bytes], send: Send) -> bytes:
 
 def _cost(bill: Bill) -> dict[str, str]:
     return {} if bill.cost is None else {"x-impasto-cost": decimal_text(bill.cost)}
+
+
+def _image_ids(answers: Answers) -> dict[str, str]:
+    ids = [picture.id for each in answers.completions.values() for picture in each.results if picture.id]
+    return {"x-impasto-image-ids": ", ".join(ids)} if ids else {}
 
 
 def _note_answers(scope: Scope, answers: Answers) -> None:

@@ -4,7 +4,7 @@ Rule: the body is rendered around its pictures: they are read from the store and
 while it is sent, and its length is known before.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -14,7 +14,7 @@ from impasto.api.errors import error_body
 from impasto.api.money import json_number
 from impasto.api.shapes import message_of
 from impasto.completions.answer import Answers, Asking, Completion, Picture
-from impasto.domain.image import ImageConfig
+from impasto.domain.retention import Keeps
 from impasto.domain.usage import Usage
 
 PIECE_BYTES = 192 << 10
@@ -103,6 +103,10 @@ def receipt_of(answers: Answers) -> dict[str, object]:
         body["served_by"] = first.served_by.id
     if answers.asking.manner.sandbox:
         body["sandbox"] = True
+    if answers.asking.keeps is not Keeps.ALL:
+        body["retention"] = _retention_body(answers.asking.keeps)
+    if without_gps := {where: None for each in answers.completions.values() for where in each.without_gps}:
+        body["gps_removed"] = list(without_gps)
     if first.facts:
         body[first.served_by.provider] = first.facts
     if answers.asking.manner.ignored:
@@ -150,15 +154,23 @@ def _applied(index: int, completion: Completion, picture: Picture) -> dict[str, 
     dimensions = picture.dimensions
     return {
         "choice": index,
-        "id": picture.id,
-        "asked": _config_body(completion.asking.image_config),
-        "sent": _config_body(completion.sent),
+        "id": picture.id or None,
+        "asked": completion.asking.image_config.asked(),
+        "sent": completion.sent.asked(),
         "dimensions": {"width": dimensions.width, "height": dimensions.height} if dimensions else None,
         "media_type": picture.media_type,
         "bytes": picture.byte_count,
+        **({"provenance": picture.provenance} if picture.provenance else {}),
     }
 
 
-def _config_body(config: ImageConfig) -> dict[str, str]:
-    pairs = (("aspect_ratio", config.aspect_ratio), ("image_size", config.image_size))
-    return {name: value for name, value in pairs if value is not None}
+_MISSING: Mapping[Keeps, str] = {
+    Keeps.PICTURES: "The words of the request are not kept: its pictures cannot be searched for by them.",
+    Keeps.NONE: "Nothing of this answer is kept: its pictures have no handle and no link, their signatures are not "
+    "remembered, and asking again, or for the generation, does not give it again.",
+}
+
+
+def _retention_body(keeps: Keeps) -> dict[str, object]:
+    """How much is kept, and what cannot work then."""
+    return {"kept": keeps, "message": _MISSING[keeps]}

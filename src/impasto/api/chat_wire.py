@@ -19,22 +19,22 @@ from impasto.domain.chat import ChatRequest, Sampling
 from impasto.domain.errors import Code, Failure, listed
 from impasto.domain.image import ImageConfig
 from impasto.domain.model import Modality
+from impasto.domain.retention import Keeps
 
 MODALITIES: tuple[Modality, ...] = ("text", "image")
 MAX_COUNT = 10
+MAX_NAME_CHARACTERS = 200
 MAX_COST_DIGITS = 40
 MAX_IGNORED = 50
 
-INERT_FIELDS = frozenset(
-    {"user", "metadata", "store", "session_id", "safety_identifier", "prompt_cache_key", "stream_options"}
-)
+INERT_FIELDS = frozenset({"metadata", "store", "prompt_cache_key", "stream_options"})
 """Accepted and without effect on an answer: they serve a caller's own bookkeeping."""
 
 REFUSED_FIELDS = frozenset(
     {
         "audio", "extra_body", "extra_headers", "fallbacks", "function_call", "functions", "include_signatures",
         "logit_bias", "logprobs", "on_unsupported", "post_hooks", "pre_hooks", "prediction", "provider_params",
-        "retention", "router_candidates", "routing", "service_tier", "thinking", "top_logprobs", "verbosity",
+        "router_candidates", "routing", "service_tier", "thinking", "top_logprobs", "verbosity",
         "web_search_options",
     }
 )  # fmt: skip
@@ -77,6 +77,10 @@ class _Fields(Struct):
     tool_choice: Raw = Raw(b"null")
     parallel_tool_calls: bool | None = None
     response_format: Raw = Raw(b"null")
+    retention: str | None = None
+    session_id: str | None = None
+    user: str | None = None
+    safety_identifier: str | None = None
 
 
 class _KnownFields(_Fields, forbid_unknown_fields=True):
@@ -93,7 +97,9 @@ _image_config = msgspec.json.Decoder(_ImageConfig | None)
 class ChatBody:
     """A request and how its answer is to look.
 
-    `ignored` are fields that this gateway does not know. `count` is how many answers are wanted, `n`.
+    `ignored` are fields that this gateway does not know. `count` is how many answers are wanted, `n`. `keeps` is the
+    most that may be kept of it, where it says so; `session_id` and `end_user` are its names for a conversation and a
+    person.
     """
 
     request: ChatRequest
@@ -103,6 +109,9 @@ class ChatBody:
     count: int = 1
     delivery: str | None = None
     tags: Raw = field(default_factory=lambda: _NULL)
+    keeps: Keeps | None = None
+    session_id: str | None = None
+    end_user: str | None = None
 
 
 def parse_chat_body(body: bytes | bytearray) -> ChatBody:
@@ -139,6 +148,9 @@ def _parse(body: bytes | bytearray) -> ChatBody:
         count=1 if fields.n is None else fields.n,
         delivery=fields.image_delivery,
         tags=fields.tags,
+        keeps=_keeps(fields.retention),
+        session_id=_name("session_id", fields.session_id),
+        end_user=_name("user", fields.user) or _name("safety_identifier", fields.safety_identifier),
     )
 
 
@@ -175,6 +187,30 @@ def _check_form(fields: _Fields) -> None:
             f'image_delivery "{fields.image_delivery[:40]}" is not possible. It takes {listed(DELIVERIES)}.',
             param="image_delivery",
         )
+
+
+def _keeps(asked: str | None) -> Keeps | None:
+    if asked is None:
+        return None
+    if asked not in tuple(Keeps):
+        raise Failure(
+            Code.INVALID_VALUE,
+            f'retention "{asked[:40]}" is not possible. It takes {listed(tuple(Keeps))}.',
+            param="retention",
+        )
+    return Keeps(asked)
+
+
+def _name(field: str, value: str | None) -> str | None:
+    """A caller's name for something, which a row takes; an empty one is none."""
+    if value is not None and (len(value) > MAX_NAME_CHARACTERS or "\0" in value):
+        raise Failure(
+            Code.INVALID_VALUE,
+            f"{field} is too long or holds a NUL. It takes at most {MAX_NAME_CHARACTERS} characters; this has "
+            f"{len(value)}.",
+            param=field,
+        )
+    return value or None
 
 
 def _shape(fields: _Fields) -> str | None:

@@ -10,9 +10,12 @@ from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from urllib.parse import parse_qs, urlsplit
 
+from impasto.completions.recall import OwnLink
 from impasto.domain.errors import Code, Failure
 
+_CONTENT_PATH = re.compile(r"/v3/images/([A-Za-z0-9_-]{1,80})/content$", re.ASCII)
 _EPOCH_SECONDS = re.compile(r"[1-9][0-9]{0,10}", re.ASCII)
 
 
@@ -31,6 +34,22 @@ class Links:
         expires = str(int(self.now()) + self.seconds)
         signature = self._signature(image_id, expires)
         return f"{self.base_url}/v3/images/{image_id}/content?expires={expires}&signature={signature}"
+
+    def read(self, url: str) -> OwnLink | None:
+        """What a link leads to that begins as links here do, or is signed as they are; `None` for any other URL."""
+        try:
+            parts = urlsplit(url)
+        except ValueError:
+            return None
+        found = _CONTENT_PATH.search(parts.path)
+        if found is None:
+            return None
+        query = parse_qs(parts.query)
+        expires, signature = query.get("expires", [""])[0], query.get("signature", [""])[0]
+        is_signed = self.is_signed(found[1], expires, signature)
+        if not is_signed and not (self.base_url and url.startswith(f"{self.base_url}/v3/images/")):
+            return None
+        return OwnLink(found[1], is_signed and int(expires) > self.now())
 
     def is_signed(self, image_id: str, expires: str, signature: str) -> bool:
         """Was this link made here? It may be over by now."""

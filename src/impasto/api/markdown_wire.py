@@ -1,6 +1,7 @@
 """An earlier answer in the shape `markdown`, taken back as words and pictures.
 
-Rule: only a data URL inside `![…](…)` is a picture; a link in somebody's words stays words.
+Rule: only a data URL, a handle or a link to a picture of a gateway like this one is a picture inside `![…](…)`;
+any other link in somebody's words stays words.
 """
 
 import re
@@ -9,10 +10,10 @@ from collections.abc import Iterable
 import msgspec
 from msgspec import Raw
 
-from impasto.api.picture_wire import parse_picture_url
-from impasto.domain.chat import ImageLink, ImagePart, TextPart
+from impasto.api.picture_wire import OWN_PICTURE, parse_picture_url
+from impasto.domain.chat import Handle, ImageLink, ImagePart, TextPart
 
-_PICTURE = re.compile(rb'!\[[^\]"\\]{0,200}\]\((data:image\\?/[A-Za-z0-9.+-]+;base64,[^)"]*)\)')
+_PICTURE = re.compile(rb'!\[[^\]"\\]{0,200}\]\((data:image\\?/[A-Za-z0-9.+-]+;base64,[^)"]*|' + OWN_PICTURE + rb")\)")
 _text = msgspec.json.Decoder(str)
 
 
@@ -21,7 +22,7 @@ def has_markdown_pictures(content: Raw) -> bool:
     return _PICTURE.search(memoryview(content)) is not None
 
 
-def parse_markdown(content: Raw, where: str) -> Iterable[TextPart | ImagePart | ImageLink]:
+def parse_markdown(content: Raw, where: str) -> Iterable[TextPart | ImagePart | ImageLink | Handle]:
     """The words and pictures of a JSON string, in order. Raises as `parse_picture_url` does."""
     view, at = memoryview(content)[1:-1], 0
     for found in _PICTURE.finditer(view):

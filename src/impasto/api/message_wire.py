@@ -12,7 +12,7 @@ from msgspec import Raw, Struct
 
 from impasto.api.json_errors import wrong_shape
 from impasto.api.markdown_wire import has_markdown_pictures, parse_markdown
-from impasto.api.picture_wire import is_picture_url, parse_picture, parse_picture_url
+from impasto.api.picture_wire import is_picture_url, parse_handle, parse_picture, parse_picture_url
 from impasto.api.tool_wire import ToolCallBody, parse_tool_calls
 from impasto.domain.chat import Handle, ImageLink, ImagePart, Message, MessagePart, Role, TextPart
 from impasto.domain.errors import Code, Failure, listed
@@ -204,7 +204,7 @@ def _parse_refusal(body: PartBody, where: str) -> TextPart:
     return TextPart(body.refusal)
 
 
-def _parse_image_url(body: PartBody, where: str) -> ImagePart | ImageLink:
+def _parse_image_url(body: PartBody, where: str) -> ImagePart | ImageLink | Handle:
     where += ".image_url"
     match chr(memoryview(body.image_url)[0]):
         case "n":
@@ -218,22 +218,24 @@ def _parse_image_url(body: PartBody, where: str) -> ImagePart | ImageLink:
     return parse_picture_url(url, f"{where}.url")
 
 
-def _parse_file(body: PartBody, where: str) -> ImagePart | ImageLink:
+def _parse_file(body: PartBody, where: str) -> ImagePart | ImageLink | Handle:
     match body.file:
         case FileBody(file_data=data) if data != _NULL:
             return parse_picture(data, f"{where}.file.file_data")
         case FileBody(file_id=str(url)) if url.lower().startswith(("http://", "https://")):
             return ImageLink(url, f"{where}.file.file_id")
-        case FileBody(file_id=str()):
-            raise Failure(
-                Code.UNSUPPORTED,
-                f"{where}.file.file_id names an upload, which this gateway does not keep yet. Send the picture as "
-                "image_url with a data URL or an http(s) URL.",
-                param=f"{where}.file.file_id",
-            )
+        case FileBody(file_id=str(name)):
+            return parse_handle(_handle_of(name), f"{where}.file.file_id")
         case FileBody():
             raise _missing("file_data", f"{where}.file")
     raise _missing("file", where)
+
+
+def _handle_of(file_id: str) -> str:
+    """The id of a picture that was made here cites it too."""
+    if file_id.startswith("impasto:"):
+        return file_id
+    return f"impasto:image/{file_id}" if file_id.startswith("img_") else f"impasto:file/{file_id}"
 
 
 _PARSERS: dict[str, Callable[[PartBody, str], Part]] = {

@@ -18,11 +18,13 @@ from impasto.api.admission import Admission
 from impasto.api.auth import Guarded
 from impasto.api.chat import ChatCompletions
 from impasto.api.chat_answer import LinkOf
+from impasto.api.conversion_wire import Converter
+from impasto.api.deletion import Deletion, Deletions
 from impasto.api.estimate import Estimates, ReadBudget
 from impasto.api.failures import FailuresAnswered
 from impasto.api.generations import Generations
 from impasto.api.health import Health
-from impasto.api.images import ImageContent
+from impasto.api.image_content import ImageContent
 from impasto.api.links import Links
 from impasto.api.manage import Manage
 from impasto.api.metrics import Metrics, ReadTotals
@@ -38,9 +40,9 @@ from impasto.domain.keys import Scope
 from impasto.domain.stored_image import StoredImage
 
 EXPOSED_HEADERS = (
-    "x-request-id", "x-impasto-generation-id", "x-impasto-cost", "x-should-retry", "idempotent-replayed", "Retry-After",
-    "Sunset", "ETag", "x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests",
-    "RateLimit", "RateLimit-Policy",
+    "x-request-id", "x-impasto-generation-id", "x-impasto-cost", "x-impasto-image-ids", "x-should-retry",
+    "idempotent-replayed", "Retry-After", "Sunset", "ETag", "x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests",
+    "RateLimit", "RateLimit-Policy", "Content-Range", "x-impasto-converted",
 )  # fmt: skip
 
 
@@ -81,7 +83,9 @@ class Gateway:
     finishes: bool = True
     spaces_seconds: float = 0
     register: KeyRegister | None = None
+    converter: Converter | None = None
     uploads: Uploads | None = None
+    deletion: Deletion | None = None
     now: Callable[[], float] = time.time
 
     @property
@@ -103,7 +107,9 @@ def resources_of(gateway: Gateway) -> tuple[Resource, ...]:
     estimates = Estimates(gateway.catalogue, gateway.admission, gateway.max_body_bytes, gateway.budget_of)
     usages = Usages(gateway.spending_of)
     generations = Generations(gateway.completions, gateway.link_of)
-    content = ImageContent(gateway.find_image, gateway.completions.store, gateway.links, gateway.keys)
+    content = ImageContent(
+        gateway.find_image, gateway.completions.store, gateway.links, gateway.keys, gateway.converter
+    )
     models = ModelList(gateway.catalogue, gateway.available)
     health = Health(gateway.is_ready)
     metrics = Metrics(gateway.totals_of, gateway.keys)
@@ -126,6 +132,7 @@ def resources_of(gateway: Gateway) -> tuple[Resource, ...]:
         Resource("GET", "/metrics", "public", request_response(metrics.read)),
         Resource("GET", "/", "public", request_response(page)),
         *_files(gateway),
+        *_deletions(gateway),
         *_administration(gateway),
     )
 
@@ -142,6 +149,18 @@ def _files(gateway: Gateway) -> tuple[Resource, ...]:
         Resource("GET", "/v3/upload", "generate", request_response(files.list)),
         Resource("DELETE", "/v3/upload", "generate", request_response(files.delete_all)),
         Resource("POST", "/v3/upload/delete", "generate", request_response(files.delete_some)),
+    )
+
+
+def _deletions(gateway: Gateway) -> tuple[Resource, ...]:
+    if gateway.deletion is None:
+        return ()
+    deletions = Deletions(gateway.deletion)
+    return (
+        Resource("DELETE", "/v3/images", "generate", request_response(deletions.own)),
+        Resource("DELETE", "/v3/images/{image_id}", "generate", request_response(deletions.image)),
+        Resource("DELETE", "/v3/generations/{generation_id}", "generate", request_response(deletions.generation)),
+        Resource("DELETE", "/v3/manage/content", "manage", request_response(deletions.managed)),
     )
 
 

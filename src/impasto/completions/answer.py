@@ -14,15 +14,29 @@ from impasto.domain.errors import Failure
 from impasto.domain.events import Finished
 from impasto.domain.image import Dimensions, ImageConfig
 from impasto.domain.model import Model
+from impasto.domain.retention import Keeps
 from impasto.domain.tools import ToolCall
 from impasto.domain.usage import Usage
 
 
 @dataclass(frozen=True, slots=True)
+class SignedPieces:
+    """The pieces of a run of words from `start` up to `end`, which are one part of the provider's with a signature of
+    its own: `data` until it is kept, then the blob `sha256`."""
+
+    start: int
+    end: int
+    data: bytes = b""
+    sha256: str = ""
+    byte_count: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Words:
-    """A run of words between pictures, in the pieces that it came in."""
+    """A run of words between pictures, in the pieces that it came in, and which of these are signed."""
 
     pieces: tuple[str, ...]
+    signed: tuple[SignedPieces, ...] = ()
 
     @property
     def text(self) -> str:
@@ -33,8 +47,9 @@ class Words:
 class Picture:
     """A picture: its bytes in `blob`, and the type and dimensions they show.
 
-    `id` is what a caller may call it. `sha256` names its bytes in the store, and `signature_sha256` what the provider
-    wants back with it; both are empty until they are kept.
+    `id` is what a caller may call it. `sha256` names its bytes in the store, and `signature_sha256` the signature that
+    the provider wants back with it; they are empty until they are kept, and stay so where nothing is kept: then the
+    `signature` is at hand. `provenance` is what the bytes say of their origin.
     """
 
     blob: Blob
@@ -45,6 +60,8 @@ class Picture:
     sha256: str = ""
     signature_sha256: str = ""
     signature_byte_count: int = 0
+    signature: bytes = field(default=b"", repr=False)
+    provenance: Mapping[str, object] = field(default_factory=dict)
 
     def read(self, offset: int, count: int) -> bytes:
         return self.blob.read(offset, max(0, min(count, self.byte_count - offset)))
@@ -103,19 +120,21 @@ class Manner:
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """What an answer has to say of its request: when it was made, for which model by what name, and how many answers
-    of which pictures it wanted."""
+    """What an answer has to say of its request: when it was made, for which model by what name, how many answers of
+    which pictures it wanted, and how much of it is kept."""
 
     created: int
     model: str
     image_config: ImageConfig
     count: int
     manner: Manner
+    keeps: Keeps = Keeps.ALL
 
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """One answer. `stood_in`: another model than the one that was asked for gave it."""
+    """One answer. `stood_in`: another model than the one that was asked for gave it. `without_gps` are the places of
+    the photos whose position was taken out before they were sent."""
 
     id: str
     asking: Asking
@@ -126,6 +145,7 @@ class Completion:
     bill: Bill
     finish: Finished
     facts: Mapping[str, object]
+    without_gps: tuple[str, ...] = ()
 
     @property
     def parts(self) -> tuple[Part, ...]:

@@ -6,13 +6,25 @@ kept before anybody hears of it.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from typing import TypeVar
 
-from impasto.completions.answer import Asking, Bill, Completion, CostStatus, Item, Picture, ServedBy
+from impasto.completions.answer import (
+    Asking,
+    Bill,
+    Completion,
+    CostStatus,
+    Item,
+    Picture,
+    ServedBy,
+    SignedPieces,
+    Words,
+)
 from impasto.completions.call import answer_to
+from impasto.completions.inline import Inlined
 from impasto.completions.intake import PictureIntake
 from impasto.completions.journal import Journal
 from impasto.completions.kept import Note, encode, kept_completion, note_name
@@ -22,10 +34,13 @@ from impasto.completions.settle import bill_for
 from impasto.domain.chat import Turn
 from impasto.domain.errors import MAY_HAVE_SPENT, Code, Failure
 from impasto.domain.events import Finished, FinishReason
-from impasto.domain.ledger import Outcome, Resolution
+from impasto.domain.ledger import Making, Outcome, Resolution
 from impasto.domain.limits import image_config_to_send
 from impasto.domain.money import nano_of
 from impasto.domain.receipt import facts_of
+from impasto.domain.retention import Keeps
+
+Result = TypeVar("Result")
 
 Passing = Callable[[str], None]
 """Hears the name of each step of a request as it is passed: for those who want to see what happens if it ends there."""
@@ -43,7 +58,8 @@ class Ended:
 
 @dataclass(slots=True)
 class Calling:
-    """Makes the calls of one generation, `id`. `deadline` is when they are given up, on the loop's clock."""
+    """Makes the calls of one generation, `id`. `deadline` is when they are given up, on the loop's clock; `making` is
+    what its pictures are made of, where that is kept."""
 
     id: str
     prepared: Prepared
@@ -54,29 +70,35 @@ class Calling:
     passing: Passing
     deadline: float
     deadline_seconds: float
+    making: Making | None = None
     _timeouts: set[asyncio.Timeout] = field(default_factory=set)
     _given_up: bool = False
 
-    async def resolved(self, call: int, turns: tuple[Turn, ...], journal: Journal) -> Ended:
+    async def resolved(self, call: int, inputs: Inlined, journal: Journal) -> Ended:
         """Make the call with this number, taking what comes into `journal`. Raises no `Failure`."""
         try:
-            await self._record(turns, journal)
+            await self._record(inputs.turns, journal)
             finish = _finish_of(journal)
             self.passing("answered")
-            completion = await self._kept(journal, finish)
+            completion = await self._kept(self._completed(journal, finish, inputs))
         except Failure as failure:
             return Ended(call, self._resolution_of(call, journal, failure), failure=failure)
         ended = Ended(call, self._settled(call, journal, completion.bill), completion)
         if self.is_noted(completion):
             self.passing("kept")
             with suppress(Failure):  # without it a crash before the posting would leave the outcome unknown, no more
-                await self.store.note(note_name(self.id, call), encode(_note_of(ended, completion)))
+                await self.store.note(note_name(self.id, call), encode(self._note_of(ended, completion)))
             self.passing("noted")
         return ended
 
     def is_noted(self, completion: Completion) -> bool:
         """Whether a note of it is kept until it is posted: where a picture is lost otherwise, or others take longer."""
-        return bool(completion.results) or self.asking.count > 1
+        return self.is_kept and (bool(completion.results) or self.asking.count > 1)
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether anything of the answers outlives the request."""
+        return self.asking.keeps is not Keeps.NONE
 
     def give_up(self) -> None:
         """End the calls at once; what was spent is unknown then."""
@@ -117,46 +139,69 @@ class Calling:
             f"No whole answer within {self.deadline_seconds:g} seconds. The provider may bill for it all the same.",
         )
 
-    async def _kept(self, journal: Journal, finish: Finished) -> Completion:
+    def _completed(self, journal: Journal, finish: Finished, inputs: Inlined) -> Completion:
         served_by = journal.served_by or self.prepared.route.model
-        sent = image_config_to_send(served_by, self.prepared.request.image_config)
-        items: list[Item] = [item.picture() if isinstance(item, PictureIntake) else item for item in journal.items]
-        completion = Completion(
+        return Completion(
             id=self.id,
             asking=self.asking,
             served_by=ServedBy.of(served_by),
             stood_in=served_by is not self.prepared.route.model,
-            sent=sent,
-            items=tuple(items),
+            sent=image_config_to_send(served_by, self.prepared.request.image_config),
+            items=tuple(_with_signature(item) for item in journal.items),
             bill=self._bill(journal),
             finish=finish,
             facts=journal.facts,
+            without_gps=inputs.without_gps,
         )
-        intakes = {id(item.blob): item for item in journal.items if isinstance(item, PictureIntake)}
-        kept = {
-            id(picture.blob): await self._keep(picture, intakes[id(picture.blob)]) for picture in completion.results
-        }
-        return replace(completion, items=tuple(_with_kept(items, kept)))
 
-    async def _keep(self, picture: Picture, intake: PictureIntake) -> Picture:
-        sha256 = await self.store.keep(picture.blob)
+    async def _kept(self, completion: Completion) -> Completion:
+        """The completion with its results in the store, all of them at once: a disk confirms together what waits
+        together."""
+        results = completion.results
+        shown = [isinstance(item, Words) or item in results for item in completion.items]
+        items = await _all(
+            [
+                self._kept_item(item) if is_shown else _as_it_is(item)
+                for item, is_shown in zip(completion.items, shown, strict=True)
+            ]
+        )
+        return replace(completion, items=tuple(items))
+
+    async def _kept_item(self, item: Item) -> Item:
+        match item:
+            case Picture() if self.is_kept:
+                return await self._kept_picture(item)
+            case Words() if self.is_kept and item.signed:
+                return replace(item, signed=tuple(await _all([self._kept_pieces(each) for each in item.signed])))
+            case _:
+                return item
+
+    async def _kept_picture(self, picture: Picture) -> Picture:
+        sha256, signature = await _all([self.store.keep(picture.blob), self._kept_bytes(picture.signature)])
         return replace(
             picture,
             id=f"img_{self.new_id()}",
             sha256=sha256,
-            signature_sha256=await self._sign(intake),
-            signature_byte_count=len(intake.signature),
+            signature_sha256=signature,
+            signature_byte_count=len(picture.signature),
+            signature=b"",
         )
 
-    async def _sign(self, intake: PictureIntake) -> str:
-        if not intake.signature:
+    async def _kept_pieces(self, pieces: SignedPieces) -> SignedPieces:
+        return replace(pieces, data=b"", sha256=await self._kept_bytes(pieces.data), byte_count=len(pieces.data))
+
+    async def _kept_bytes(self, data: bytes) -> str:
+        if not data:
             return ""
         blob = self.store.open()
         try:
-            blob.write(intake.signature)
+            blob.write(data)
             return await self.store.keep(blob)
         finally:
             blob.close()
+
+    def _note_of(self, ended: Ended, completion: Completion) -> Note:
+        return Note(ended.resolution, kept_completion(ended.call, completion), self.making)
 
     def _bill(self, journal: Journal) -> Bill:
         model = journal.served_by or self.prepared.route.model
@@ -186,13 +231,21 @@ class Calling:
         return Resolution(call, outcome, cost, model.id, facts)
 
 
-def _note_of(ended: Ended, completion: Completion) -> Note:
-    return Note(ended.resolution, kept_completion(ended.call, completion))
+def _with_signature(item: Item | PictureIntake) -> Item:
+    return replace(item.picture(), signature=item.signature) if isinstance(item, PictureIntake) else item
 
 
-def _with_kept(items: list[Item], kept: dict[int, Picture]) -> Iterator[Item]:
-    for item in items:
-        yield kept.get(id(item.blob), item) if isinstance(item, Picture) else item
+async def _as_it_is(item: Item) -> Item:
+    return item
+
+
+async def _all(works: Sequence[Awaitable[Result]]) -> list[Result]:
+    """What all of them come to. Where one fails the others come to their end before its failure is raised."""
+    results = await asyncio.gather(*works, return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+    return [result for result in results if not isinstance(result, BaseException)]
 
 
 def _finish_of(journal: Journal) -> Finished:

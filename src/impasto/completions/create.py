@@ -8,25 +8,29 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, assert_never
 
 from impasto.catalogue.catalogue import Catalogue
 from impasto.completions.answer import Answers, Asking, Manner
 from impasto.completions.call import Serving
 from impasto.completions.calling import Calling, Passing
-from impasto.completions.inline import inline
+from impasto.completions.ingredients import Ingredients
+from impasto.completions.inline import Inlined, inline
 from impasto.completions.journal import Journal
 from impasto.completions.kept import answers_of, asking_of, broke_off, encode
 from impasto.completions.ports import Answerers, BlobStore, ImageSource, Ledger
 from impasto.completions.prepare import Prepared, prepare
+from impasto.completions.recall import Recall, Recalled
 from impasto.completions.repeats import RefusedAttempts
 from impasto.completions.running import Running
-from impasto.domain.chat import ChatRequest, Turn
+from impasto.domain.chat import ChatRequest
 from impasto.domain.errors import MAY_HAVE_SPENT, Code, Failure
 from impasto.domain.events import Event
 from impasto.domain.keys import VirtualKey
 from impasto.domain.ledger import Begun, Delivery, Earlier, Generation, KeyChanged, Opening, State, Undecided
 from impasto.domain.limits import check_pictures
+from impasto.domain.retention import Keeps
 
 LOOK_SECONDS = (0.05, 0.1, 0.25, 0.5)
 """Pauses between looks at what another process is at; the last one goes on."""
@@ -39,6 +43,7 @@ class Asked:
     `id` names what comes of it. `key_now` gives the key as it is this moment. `request_hash` is that of its text,
     where it may be asked again; `idempotency_hash` that of the key that it came with; `is_retry`: it says that it is
     a repeat. `wait_seconds` is how long it waits for an earlier one that is still running (`None`: to its end).
+    `session_id` and `end_user` are his names for a conversation and a person; `keeps` is how much of it is kept.
     """
 
     id: str
@@ -52,6 +57,9 @@ class Asked:
     is_retry: bool = False
     wait_seconds: float | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
+    session_id: str | None = None
+    end_user: str | None = None
+    keeps: Keeps = Keeps.ALL
 
 
 @dataclass(slots=True)
@@ -134,6 +142,7 @@ class Attached:
 @dataclass(slots=True)
 class Completions:
     """Answers chat requests. `now` gives seconds since the epoch; `deadline_seconds` bounds the calls of a request.
+    `recall` finds what requests cite, and `strips_gps` says whether photos lose their position.
     `sandbox` answers for keys that no provider is asked for. `siblings_seconds`: how long a repeat waits to hear that
     the line of an earlier one was lost, before it takes it for lost."""
 
@@ -143,11 +152,13 @@ class Completions:
     images: ImageSource
     store: BlobStore
     ledger: Ledger
+    recall: Recall
     now: Callable[[], float]
     new_id: Callable[[], str]
     deadline_seconds: float
     passing: Passing = lambda _: None
     siblings_seconds: float = 2.0
+    strips_gps: bool = True
     _running: dict[str, Running] = field(default_factory=dict)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _refused: RefusedAttempts = field(default_factory=RefusedAttempts)
@@ -218,17 +229,18 @@ class Completions:
             raise
 
     async def _open(self, asked: Asked) -> Attached | Earlier:
+        recalled = await self.recall.recalled(asked.request, asked.key.id, asked.session_id)
         while True:
             prepared = prepare(
-                asked.request, asked.key, self.catalogue, self.answerers,
+                recalled.request, asked.key, self.catalogue, self.answerers,
                 count=asked.count, streamed=asked.manner.streamed,
             )  # fmt: skip
-            turns = None if asked.request.has_links else await self._turns(prepared)
+            inputs = None if recalled.request.has_links else await self._inputs(prepared)
             asking = self._asking(asked, prepared)
             begun = await self._begin(asked, prepared, asking)
             match begun:
                 case Begun():
-                    return self._start(asked, prepared, asking, turns)
+                    return self._start(asked, prepared, asking, inputs, recalled)
                 case Earlier():
                     return begun
                 case KeyChanged():
@@ -239,16 +251,21 @@ class Completions:
                 case _:
                     assert_never(begun)
 
-    async def _turns(self, prepared: Prepared) -> tuple[Turn, ...]:
-        turns = await inline(prepared.request, self.images)
-        check_pictures(prepared.route.model, turns)
-        return turns
+    async def _inputs(self, prepared: Prepared) -> Inlined:
+        inputs = await self._brought(prepared)
+        check_pictures(prepared.route.model, inputs.turns)
+        return inputs
+
+    async def _brought(self, prepared: Prepared) -> Inlined:
+        return await inline(prepared.request, self.images, self.store, strips_gps=self.strips_gps)
 
     def _asking(self, asked: Asked, prepared: Prepared) -> Asking:
         has_drafts = any(model.images and model.images.drafts for model in prepared.models)
         waits = asked.manner.waits or has_drafts or asked.count > 1
         manner = replace(asked.manner, waits=waits, sandbox=prepared.sandbox)
-        return Asking(int(self.now()), asked.request.model, asked.request.image_config, asked.count, manner)
+        return Asking(
+            int(self.now()), asked.request.model, asked.request.image_config, asked.count, manner, asked.keeps
+        )
 
     async def _begin(
         self, asked: Asked, prepared: Prepared, asking: Asking
@@ -259,10 +276,13 @@ class Completions:
             model=prepared.route.model.id,
             holds=(prepared.hold,) * asked.count,
             request=encode(asking).decode(),
-            sent=not asked.request.has_links,
+            sent=not prepared.request.has_links,
             request_hash=asked.request_hash,
             idempotency_hash=asked.idempotency_hash,
             tags=asked.tags,
+            session_id=asked.session_id,
+            end_user=asked.end_user,
+            keeps=asked.keeps,
         )
         if asked.is_retry and asked.request_hash is not None and asked.idempotency_hash is None:
             begun = await self._begin_again(asked, opening)
@@ -295,7 +315,9 @@ class Completions:
                 await asyncio.sleep(LOOK_SECONDS[1])
         return begun
 
-    def _start(self, asked: Asked, prepared: Prepared, asking: Asking, turns: tuple[Turn, ...] | None) -> Attached:
+    def _start(
+        self, asked: Asked, prepared: Prepared, asking: Asking, inputs: Inlined | None, recalled: Recalled
+    ) -> Attached:
         calling = Calling(
             id=asked.id,
             prepared=prepared,
@@ -307,8 +329,10 @@ class Completions:
             deadline=asyncio.get_running_loop().time() + self.deadline_seconds,
             deadline_seconds=self.deadline_seconds,
         )
-        journals = tuple(Journal(self.store) for _ in range(asked.count))
-        running = Running(asking, asked.request, turns, calling, self.images, self.ledger, journals)
+        journals = tuple(Journal(self.store, is_kept=calling.is_kept) for _ in range(asked.count))
+        ingredients = Ingredients.of(prepared.request, recalled.parents, asked.keeps)
+        bring = partial(self._brought, prepared)
+        running = Running(asking, inputs, bring, ingredients, calling, self.ledger, journals)
         running.attach()
         self._running[asked.id] = running
         task = asyncio.create_task(running.run(), name=asked.id)

@@ -10,7 +10,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import assert_never
 
-from impasto.completions.answer import Item, Words
+from impasto.completions.answer import Item, SignedPieces, Words
 from impasto.completions.call import Serving
 from impasto.completions.intake import PictureIntake, no_picture
 from impasto.completions.ports import BlobStore
@@ -39,12 +39,40 @@ MAX_SIGNATURE_BYTES = 8 << 20
 Mark = Serving | Text | ToolCall | PictureIntake
 
 
+@dataclass(frozen=True, slots=True)
+class _WordsSignature:
+    """A signature of the piece of words that it came with (`is_own`), or of all unsigned ones before it."""
+
+    data: bytes
+    is_own: bool
+
+
+@dataclass(slots=True)
+class _Run:
+    """Words that follow each other."""
+
+    pieces: list[str] = field(default_factory=list)
+    signed: list[SignedPieces] = field(default_factory=list)
+
+    def add(self, text: str, signature: _WordsSignature | None) -> None:
+        self.pieces.append(text)
+        if signature:
+            end = len(self.pieces)
+            unsigned = self.signed[-1].end if self.signed else 0
+            self.signed.append(SignedPieces(end - 1 if signature.is_own else unsigned, end, signature.data))
+
+    def words(self) -> Words:
+        return Words(tuple(self.pieces), tuple(self.signed))
+
+
 @dataclass(slots=True)
 class Journal:
-    """What came of one call: `usage` is the last count seen, if any; `pictures_made` counts drafts and thoughts too."""
+    """What came of one call: `usage` is the last count seen, if any; `pictures_made` counts drafts and thoughts too.
+    `is_kept`: its pictures are to be; others never get a name on a disk."""
 
     store: BlobStore
     max_bytes: int = MAX_ANSWER_BYTES
+    is_kept: bool = True
     marks: list[Mark] = field(default_factory=list)
     served_by: Model | None = None
     usage: Usage | None = None
@@ -56,6 +84,7 @@ class Journal:
     _taken_bytes: int = 0
     _picture: PictureIntake | None = None
     _signature: bytearray = field(default_factory=bytearray)
+    _signatures_of_words: dict[int, "_WordsSignature"] = field(default_factory=dict)
     _changed: asyncio.Future[None] | None = None
 
     async def record(self, events: AsyncGenerator[Serving | Event, None]) -> None:
@@ -91,14 +120,13 @@ class Journal:
     @property
     def items(self) -> tuple[Item | PictureIntake, ...]:
         """What was said and made, in order: runs of words as one, and no thoughts."""
-        items: list[Item | PictureIntake | list[str]] = []  # a list is a run of words: it may have ten thousands
-        for mark in self.marks:
+        items: list[Item | PictureIntake | _Run] = []  # a run of words may have ten thousands
+        for place, mark in enumerate(self.marks):
             match mark:
                 case Text(text):
-                    if items and isinstance(items[-1], list):
-                        items[-1].append(text)
-                    else:
-                        items.append([text])
+                    if not items or not isinstance(items[-1], _Run):
+                        items.append(_Run())
+                    items[-1].add(text, self._signatures_of_words.get(place))  # type: ignore[union-attr]
                 case PictureIntake():
                     if mark.ended and not mark.thought:
                         items.append(mark)
@@ -108,7 +136,7 @@ class Journal:
                     pass
                 case _:
                     assert_never(mark)
-        return tuple(Words(tuple(item)) if isinstance(item, list) else item for item in items)
+        return tuple(item.words() if isinstance(item, _Run) else item for item in items)
 
     async def follow(self) -> AsyncGenerator[Serving | Event, None]:
         """The answer from its beginning, as it comes: who serves, words, pictures, called functions.
@@ -170,20 +198,21 @@ class Journal:
             case _ if spoiled:
                 pass
             case ImageStarted(_, thought):
-                self._picture = PictureIntake(self.store.open(), thought=thought)
+                blob = self.store.open() if self.is_kept else self.store.spool()
+                self._picture = PictureIntake(blob, thought=thought)
                 self.marks.append(self._picture)
             case Text(text):
                 self._count(len(text))
                 if text:
                     self.marks.append(event)
-                self._signature.clear()
+                self._sign_words(is_own=bool(text))
             case ToolCall(_, name, arguments):
                 self._count(len(name) + len(arguments))
                 self.marks.append(event)
                 self._signature.clear()
             case Signature(data):
                 self._count(len(data))
-                if len(self._signature) + len(data) <= MAX_SIGNATURE_BYTES:
+                if len(self._signature) <= MAX_SIGNATURE_BYTES:
                     self._signature += data
             case _:
                 assert_never(event)
@@ -196,10 +225,28 @@ class Journal:
     def _end_picture(self, *, thought: bool, spoiled: bool) -> None:
         self.pictures_made += 1
         if self._picture is not None and not spoiled:
-            self._picture.signature = bytes(self._signature)
+            self._picture.signature = self._taken_signature()
             self._picture.end(thought=thought)
         self._picture = None
         self._signature.clear()
+
+    def _sign_words(self, *, is_own: bool) -> None:
+        """The signature so far is that of the words that just came, or of what came before where they were none."""
+        signature = self._taken_signature()
+        place = len(self.marks) - 1
+        if not signature or place < 0:
+            return
+        last = self.marks[place]
+        if isinstance(last, PictureIntake):
+            last.signature = last.signature or signature
+        elif isinstance(last, Text):
+            self._signatures_of_words.setdefault(place, _WordsSignature(signature, is_own))
+
+    def _taken_signature(self) -> bytes:
+        """What was collected; nothing where it is too long, for a part of it is worth nothing."""
+        signature = bytes(self._signature)
+        self._signature.clear()
+        return signature if len(signature) <= MAX_SIGNATURE_BYTES else b""
 
     def _count(self, byte_count: int) -> None:
         self._taken_bytes += byte_count

@@ -5,28 +5,43 @@ answer says, so that the same answer can be given again after a restart, by anot
 when the catalogue has changed.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
 
-from impasto.completions.answer import Answers, Asking, Bill, Completion, Item, Picture, ServedBy, Words
+from impasto.completions.answer import Answers, Asking, Bill, Completion, Item, Picture, ServedBy, SignedPieces, Words
 from impasto.completions.ports import BlobStore
 from impasto.domain.errors import Code, Failure
 from impasto.domain.events import Finished
 from impasto.domain.image import Dimensions, ImageConfig
-from impasto.domain.ledger import Closing, Ending, Generation, ImageRow, Outcome, Resolution, State
+from impasto.domain.ledger import Closing, Ending, Generation, ImageRow, Making, Outcome, Resolution, State
+from impasto.domain.retention import Keeps
 from impasto.domain.tools import ToolCall
 
 LONGEST_IN_A_ROW = 4096
 """Bytes of an answer that a row takes; a longer one is a blob."""
 
 
-class _Words(msgspec.Struct, frozen=True, tag="words"):
+class KeptSignature(msgspec.Struct, frozen=True):
+    """Of the pieces from `start` up to `end` of a run of words."""
+
+    start: int
+    end: int
+    sha256: str
+    byte_count: int
+
+
+class KeptWords(msgspec.Struct, frozen=True, tag="words"):
+    """A run of words, as `Words`."""
+
     pieces: tuple[str, ...]
+    signed: tuple[KeptSignature, ...] = ()
 
 
-class _Picture(msgspec.Struct, frozen=True, tag="picture"):
+class KeptPicture(msgspec.Struct, frozen=True, tag="picture"):
+    """A picture, as `Picture`."""
+
     id: str
     sha256: str
     byte_count: int
@@ -34,6 +49,7 @@ class _Picture(msgspec.Struct, frozen=True, tag="picture"):
     dimensions: Dimensions | None
     signature_sha256: str
     signature_byte_count: int = 0
+    provenance: dict[str, Any] = {}
 
 
 class _ToolCall(msgspec.Struct, frozen=True, tag="tool_call"):
@@ -47,10 +63,11 @@ class KeptCompletion(msgspec.Struct, frozen=True):
     served_by: ServedBy
     stood_in: bool
     sent: ImageConfig
-    items: tuple[_Words | _Picture | _ToolCall, ...]
+    items: tuple[KeptWords | KeptPicture | _ToolCall, ...]
     bill: Bill
     finish: Finished
     facts: dict[str, Any]
+    without_gps: tuple[str, ...] = ()
 
 
 class KeptFailure(msgspec.Struct, frozen=True):
@@ -75,6 +92,7 @@ class Note(msgspec.Struct, frozen=True):
 
     resolution: Resolution
     completion: KeptCompletion
+    making: Making | None = None
 
 
 _answers = msgspec.json.Decoder(KeptAnswers)
@@ -82,6 +100,8 @@ _asking = msgspec.json.Decoder(Asking)
 _note = msgspec.json.Decoder(Note)
 
 encode = msgspec.json.encode
+
+_NOT_KEPT = "This request failed. Why was told once and not kept, as its retention (none) asked."
 
 
 def kept_completion(call: int, completion: Completion) -> KeptCompletion:
@@ -95,6 +115,7 @@ def kept_completion(call: int, completion: Completion) -> KeptCompletion:
         bill=completion.bill,
         finish=completion.finish,
         facts=dict(completion.facts),
+        without_gps=completion.without_gps,
     )
 
 
@@ -112,20 +133,40 @@ def state_of(answers: KeptAnswers, resolutions: Mapping[int, Outcome]) -> State:
     return State.FAILED if Outcome.SETTLED in outcomes else State.REFUSED
 
 
-def ending_of(answers: KeptAnswers, text: bytes, sha256: str | None, state: State) -> Ending:
-    """The end of a generation; `text` is `answers` encoded, which is the blob `sha256` where it is long."""
-    pictures = [
-        (completion.call, item)
+def ending_of(
+    answers: KeptAnswers, text: bytes, sha256: str | None, state: State, making: Making | None = None
+) -> Ending:
+    """The end of a generation; `text` is `answers` encoded, which is the blob `sha256` where it is long. `making` is
+    what its pictures were made of."""
+    images = tuple(
+        _image_row(completion, item)
         for completion in answers.completions
         for item in completion.items
-        if isinstance(item, _Picture)
-    ]
-    blobs = {item.sha256: item.byte_count for _, item in pictures}
-    blobs |= {item.signature_sha256: item.signature_byte_count for _, item in pictures if item.signature_sha256}
+        if isinstance(item, KeptPicture)
+    )
+    blobs = dict(blob for completion in answers.completions for item in completion.items for blob in _blobs_of(item))
     if sha256:
         blobs[sha256] = len(text)
-    images = tuple(_image_row(call, item) for call, item in pictures)
-    return Ending(state, None if sha256 else text.decode(), sha256, images, blobs)
+    return Ending(state, None if sha256 else text.decode(), sha256, images, blobs, making if images else None)
+
+
+def without_content(answers: KeptAnswers, state: State) -> Ending:
+    """The end of a generation of which nothing is kept: but for whose fault it was that there is no answer."""
+    failures = tuple(
+        KeptFailure(failure.call, failure.code, _NOT_KEPT, None, failure.retry_helps) for failure in answers.failures
+    )
+    is_failed = not answers.completions
+    return Ending(state, encode(KeptAnswers((), failures)).decode() if is_failed else None)
+
+
+def _blobs_of(item: "KeptWords | KeptPicture | _ToolCall") -> Iterator[tuple[str, int]]:
+    match item:
+        case KeptWords(signed=signed):
+            yield from ((each.sha256, each.byte_count) for each in signed)
+        case KeptPicture():
+            yield item.sha256, item.byte_count
+            if item.signature_sha256:
+                yield item.signature_sha256, item.signature_byte_count
 
 
 async def keep_long(text: bytes, store: BlobStore) -> str | None:
@@ -148,9 +189,7 @@ def asking_of(generation: Generation) -> Asking:
 async def answers_of(generation: Generation, store: BlobStore) -> Answers:
     """The answers of a generation that has ended. Raises the failure that it ended with, and `answer_gone`."""
     if generation.answer is None and generation.answer_sha256 is None and generation.state is not State.REFUSED:
-        raise Failure(
-            Code.ANSWER_GONE, "The answer was made and charged, and is no longer kept: IMPASTO_RETENTION says how long."
-        )
+        raise _gone(asking_of(generation))
     kept = await kept_answers_of(generation, store)
     failures = {failure.call: _failure(failure) for failure in kept.failures}
     if not kept.completions:
@@ -167,6 +206,20 @@ async def answers_of(generation: Generation, store: BlobStore) -> Answers:
             opened.close()
         raise
     return Answers(generation.id, asking, completions, failures)
+
+
+def _gone(asking: Asking) -> Failure:
+    if asking.keeps is Keeps.NONE:
+        return Failure(
+            Code.ANSWER_GONE,
+            "The answer was made and charged, and nothing of it was kept, as its retention (none) asked. A new request "
+            "makes, and charges, a new one.",
+        )
+    return Failure(
+        Code.ANSWER_GONE,
+        "The answer was made and charged, and is no longer kept: it was older than IMPASTO_RETENTION allows, or "
+        "somebody had it deleted.",
+    )
 
 
 def broke_off() -> Failure:
@@ -192,9 +245,12 @@ def is_note(text: bytes) -> bool:
     return True
 
 
-def closing_after_crash(generation: Generation, notes: Mapping[int, bytes]) -> tuple[Closing, KeptAnswers]:
+def closing_after_crash(
+    generation: Generation, notes: Mapping[int, bytes]
+) -> tuple[Closing, KeptAnswers, Making | None]:
     """What a generation came to whose process died: posted where the answer is there, void where nothing was sent,
-    and else of unknown outcome. The ending is still to be added."""
+    and else of unknown outcome. The ending is still to be added: it takes the answers, and what they were made of."""
+    making: Making | None = None
     resolutions: list[Resolution] = []
     completions: list[KeptCompletion] = []
     failures: list[KeptFailure] = []
@@ -203,6 +259,7 @@ def closing_after_crash(generation: Generation, notes: Mapping[int, bytes]) -> t
             note = _note.decode(notes[call.call])
             resolutions.append(note.resolution)
             completions.append(note.completion)
+            making = note.making or making
             continue
         failures.append(kept_failure(call.call, broke_off() if generation.sent else _never_sent()))
         if call.outcome is None:
@@ -210,7 +267,7 @@ def closing_after_crash(generation: Generation, notes: Mapping[int, bytes]) -> t
             resolutions.append(Resolution(call.call, outcome))
         else:
             resolutions.append(Resolution(call.call, call.outcome, call.cost_nano, call.model, call.facts))
-    return Closing(generation.id, tuple(resolutions)), KeptAnswers(tuple(completions), tuple(failures))
+    return Closing(generation.id, tuple(resolutions)), KeptAnswers(tuple(completions), tuple(failures)), making
 
 
 def _never_sent() -> Failure:
@@ -252,17 +309,20 @@ async def _completion(generation_id: str, asking: Asking, kept: KeptCompletion, 
         bill=kept.bill,
         finish=kept.finish,
         facts=kept.facts,
+        without_gps=kept.without_gps,
     )
 
 
-def _kept_item(item: Item) -> _Words | _Picture | _ToolCall:
+def _kept_item(item: Item) -> KeptWords | KeptPicture | _ToolCall:
     match item:
-        case Words(pieces):
-            return _Words(pieces)
+        case Words(pieces, signed):
+            return KeptWords(
+                pieces, tuple(KeptSignature(each.start, each.end, each.sha256, each.byte_count) for each in signed)
+            )
         case ToolCall():
             return _ToolCall(item)
         case Picture():
-            return _Picture(
+            return KeptPicture(
                 item.id,
                 item.sha256,
                 item.byte_count,
@@ -270,20 +330,24 @@ def _kept_item(item: Item) -> _Words | _Picture | _ToolCall:
                 item.dimensions,
                 item.signature_sha256,
                 item.signature_byte_count,
+                dict(item.provenance),
             )
 
 
-async def _item(item: _Words | _Picture | _ToolCall, store: BlobStore) -> Item:
+async def _item(item: KeptWords | KeptPicture | _ToolCall, store: BlobStore) -> Item:
     match item:
-        case _Words(pieces=pieces):
-            return Words(pieces)
+        case KeptWords(pieces=pieces, signed=signed):
+            return Words(
+                pieces,
+                tuple(SignedPieces(each.start, each.end, b"", each.sha256, each.byte_count) for each in signed),
+            )
         case _ToolCall(call=call):
             return call
-        case _Picture():
+        case KeptPicture():
             blob = await store.reader(item.sha256)
             return Picture(
                 blob, item.byte_count, item.media_type, item.dimensions, item.id, item.sha256,
-                item.signature_sha256, item.signature_byte_count,
+                item.signature_sha256, item.signature_byte_count, provenance=item.provenance,
             )  # fmt: skip
 
 
@@ -291,14 +355,19 @@ def _failure(kept: KeptFailure) -> Failure:
     return Failure(kept.code, kept.message, param=kept.param, retry_helps=kept.retry_helps)
 
 
-def _image_row(call: int, picture: _Picture) -> ImageRow:
+def _image_row(completion: KeptCompletion, picture: KeptPicture) -> ImageRow:
     dimensions = picture.dimensions
+    facts: dict[str, object] = {"sent": completion.sent.asked()}
+    if picture.provenance:
+        facts["provenance"] = picture.provenance
     return ImageRow(
         id=picture.id,
-        choice=call,
+        choice=completion.call,
         sha256=picture.sha256,
         media_type=picture.media_type,
         byte_count=picture.byte_count,
         width=dimensions.width if dimensions else None,
         height=dimensions.height if dimensions else None,
+        model=completion.served_by.id,
+        facts=encode(facts).decode(),
     )

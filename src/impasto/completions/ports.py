@@ -59,6 +59,9 @@ class BlobStore(Protocol):
     def open(self) -> Blob:
         """A new blob to write."""
 
+    def spool(self) -> Blob:
+        """A new blob to write that is never kept: its bytes have no name on a disk, and go with the process."""
+
     async def keep(self, blob: Blob) -> str:
         """Keep it; its SHA-256 in hexadecimal. It stays readable until it is closed."""
 

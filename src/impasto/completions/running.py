@@ -5,14 +5,15 @@ whole. Nobody who waits can stop it but by giving it up.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from impasto.completions.answer import Answers, Asking
 from impasto.completions.call import Serving
 from impasto.completions.calling import Calling, Ended
-from impasto.completions.inline import inline
+from impasto.completions.ingredients import Ingredients
+from impasto.completions.inline import Inlined
 from impasto.completions.journal import Journal
 from impasto.completions.kept import (
     KeptAnswers,
@@ -24,24 +25,25 @@ from impasto.completions.kept import (
     kept_failure,
     note_name,
     state_of,
+    without_content,
 )
-from impasto.completions.ports import ImageSource, Ledger
-from impasto.domain.chat import ChatRequest, Turn
+from impasto.completions.ports import Ledger
 from impasto.domain.errors import Code, Failure
 from impasto.domain.events import Event
-from impasto.domain.ledger import Closing, Outcome, Resolution, State
+from impasto.domain.ledger import Closing, Ending, Outcome, Resolution, State
 from impasto.domain.limits import check_pictures
 
 
 @dataclass(slots=True)
 class Running:
-    """One generation. `turns` is `None` while its pictures have to be fetched first."""
+    """One generation. `inputs` is `None` while its pictures have to be brought to hand by `bring` first; `ingredients`
+    are what its pictures are made of, where that is kept."""
 
     asking: Asking
-    request: ChatRequest
-    turns: tuple[Turn, ...] | None
+    inputs: Inlined | None
+    bring: Callable[[], Awaitable[Inlined]]
+    ingredients: Ingredients | None
     calling: Calling
-    images: ImageSource
     ledger: Ledger
     journals: tuple[Journal, ...]
     _users: int = 0
@@ -106,29 +108,38 @@ class Running:
 
     async def _come_to(self) -> Answers:
         try:
-            turns = self.turns if self.turns is not None else await self._fetch()
+            inputs = self.inputs if self.inputs is not None else await self._fetch()
         except Failure as failure:
             return await self._refuse(failure)
-        ended = await self._call_all(turns)
+        try:
+            if self.ingredients is not None:
+                self.calling.making = self.ingredients.making(inputs)
+            ended = await self._call_all(inputs)
+        finally:
+            inputs.close()
         return await self._close(ended)
 
-    async def _fetch(self) -> tuple[Turn, ...]:
+    async def _fetch(self) -> Inlined:
         """The turns with their pictures; then something may be sent."""
         calling = self.calling
         try:
             async with calling.in_time():
-                turns = await inline(self.request, self.images)
+                inputs = await self.bring()
         except TimeoutError:
             raise Failure(
                 Code.DEADLINE_EXCEEDED,
                 f"The pictures of the request did not come within {calling.deadline_seconds:g} seconds, or the caller "
                 "left before. Nothing was sent.",
             ) from None
-        check_pictures(calling.prepared.route.model, turns)
-        calling.passing("inlined")
-        await self.ledger.mark_sent(self.id)
+        try:
+            check_pictures(calling.prepared.route.model, inputs.turns)
+            calling.passing("inlined")
+            await self.ledger.mark_sent(self.id)
+        except BaseException:
+            inputs.close()
+            raise
         calling.passing("marked")
-        return turns
+        return inputs
 
     async def _refuse(self, failure: Failure) -> Answers:
         void = [Ended(call, Resolution(call, Outcome.VOID), failure=failure) for call in range(len(self.journals))]
@@ -136,10 +147,10 @@ class Running:
             journal.end(failure)
         return await self._close(void)
 
-    async def _call_all(self, turns: tuple[Turn, ...]) -> list[Ended]:
+    async def _call_all(self, inputs: Inlined) -> list[Ended]:
         if len(self.journals) == 1:
-            return [await self.calling.resolved(0, turns, self.journals[0])]
-        each = [self._call_one(call, turns, journal) for call, journal in enumerate(self.journals)]
+            return [await self.calling.resolved(0, inputs, self.journals[0])]
+        each = [self._call_one(call, inputs, journal) for call, journal in enumerate(self.journals)]
         ended: list[Ended] = []
         # Where one breaks, the others come to their end before anybody hears of it: they are paid for.
         for outcome in await asyncio.gather(*each, return_exceptions=True):
@@ -148,15 +159,28 @@ class Running:
             ended.append(outcome)
         return ended
 
-    async def _call_one(self, call: int, turns: tuple[Turn, ...], journal: Journal) -> Ended:
+    async def _call_one(self, call: int, inputs: Inlined, journal: Journal) -> Ended:
         """One of several: what it came to is posted at once, the others may take longer."""
-        ended = await self.calling.resolved(call, turns, journal)
+        ended = await self.calling.resolved(call, inputs, journal)
         await self.ledger.close(Closing(self.id, (ended.resolution,)))
         return ended
 
     async def _close(self, ended: list[Ended]) -> Answers:
         noted = [each.call for each in ended if each.completion and self.calling.is_noted(each.completion)]
+        ended, ending = await self._ending(ended)
+        await self.ledger.close(Closing(self.id, tuple(each.resolution for each in ended), ending))
+        self.calling.passing("settled")
+        with suppress(Failure):  # a note that stays behind says what the ledger knows
+            for call in noted:
+                await self.calling.store.note(note_name(self.id, call), None)
+        return self._answers_of(ended)
+
+    async def _ending(self, ended: list[Ended]) -> tuple[list[Ended], Ending]:
+        """What is kept of them, and what they are then: where it cannot be kept there is no answer."""
         kept = _kept(ended)
+        outcomes = {each.call: each.resolution.outcome for each in ended}
+        if not self.calling.is_kept:
+            return ended, without_content(kept, state_of(kept, outcomes))
         text = encode(kept)
         sha256: str | None = None
         try:
@@ -165,14 +189,7 @@ class Running:
             ended = [replace(each, completion=None, failure=each.failure or failure) for each in ended]
             kept = _kept(ended)
             text = encode(kept)
-        state = state_of(kept, {each.call: each.resolution.outcome for each in ended})
-        ending = ending_of(kept, text, sha256, state)
-        await self.ledger.close(Closing(self.id, tuple(each.resolution for each in ended), ending))
-        self.calling.passing("settled")
-        with suppress(Failure):  # a note that stays behind says what the ledger knows
-            for call in noted:
-                await self.calling.store.note(note_name(self.id, call), None)
-        return self._answers_of(ended)
+        return ended, ending_of(kept, text, sha256, state_of(kept, outcomes), self.calling.making)
 
     async def _close_broken(self) -> None:
         calls = range(len(self.journals))

@@ -103,7 +103,7 @@ class KeptText:
 @dataclass(frozen=True, slots=True)
 class KeptImage:
     """A picture that was cited, or recognised: its bytes are `image` in the store, or `inline` where the request
-    brought them."""
+    brought them. `is_photo`: it was uploaded, and not made here."""
 
     image: Kept
     media_type: str
@@ -111,6 +111,7 @@ class KeptImage:
     where: str
     inline: ImagePart | None = None
     signature: Kept | None = None
+    is_photo: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ the field, the value, the model and the values it takes. Nothing is dropped in s
 
 from collections.abc import Iterable, Sequence
 
-from impasto.domain.chat import ChatRequest, ImageLink, ImagePart, Message, Sampling, Turn
+from impasto.domain.chat import ChatRequest, Handle, ImageLink, ImagePart, KeptImage, Message, Sampling, Turn
 from impasto.domain.errors import Code, Failure, listed
 from impasto.domain.image import ImageConfig
 from impasto.domain.model import Modality, Model
@@ -37,7 +37,7 @@ def image_config_to_send(model: Model, asked: ImageConfig) -> ImageConfig:
 def check_pictures(model: Model, messages: Iterable[Message | Turn]) -> None:
     """Refuse a picture at hand whose type `model` does not take."""
     types = model.input_media_types
-    for picture in (part for message in messages for part in message.parts if isinstance(part, ImagePart)):
+    for picture in (part for message in messages for part in message.parts if isinstance(part, ImagePart | KeptImage)):
         if types and picture.media_type not in types:
             raise Failure(
                 Code.UNSUPPORTED_MEDIA_TYPE,
@@ -49,7 +49,7 @@ def check_pictures(model: Model, messages: Iterable[Message | Turn]) -> None:
 def _check_instructions(messages: Iterable[Message]) -> None:
     for message in messages:
         for part in message.parts:
-            if message.role == "system" and isinstance(part, ImagePart | ImageLink):
+            if message.role == "system" and isinstance(part, ImagePart | ImageLink | KeptImage | Handle):
                 raise Failure(
                     Code.UNSUPPORTED,
                     f"{part.where} is a picture in a system message, which takes words only. Put it in a user message.",

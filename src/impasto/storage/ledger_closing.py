@@ -9,9 +9,9 @@ from typing import cast
 
 from sqlalchemy import Connection, bindparam, insert, or_, select, update
 
-from impasto.domain.ledger import Closing, Ending, Opening, Outcome, Resolution, State
+from impasto.domain.ledger import Closing, Ending, Making, Opening, Outcome, Resolution, State
 from impasto.storage.ledger_commands import INSERT_INTO, Insert
-from impasto.storage.tables import blobs, entries, generations, images
+from impasto.storage.tables import blob_owners, blobs, entries, generations, images, parents, prompts
 
 _RESERVED, _RESOLVED, _RESOLVED_LATE = range(3)
 
@@ -44,6 +44,19 @@ _END = (
 _KEEP_BLOBS = {dialect: _kept_again(insert_into(blobs)) for dialect, insert_into in INSERT_INTO.items()}
 _KEEP_IMAGES = {
     dialect: insert_into(images).on_conflict_do_nothing(index_elements=["id"])
+    for dialect, insert_into in INSERT_INTO.items()
+}
+
+_KEEP_OWNERS = {
+    dialect: insert_into(blob_owners).on_conflict_do_nothing(index_elements=["sha256", "owner"])
+    for dialect, insert_into in INSERT_INTO.items()
+}
+_KEEP_PROMPTS = {
+    dialect: insert_into(prompts).on_conflict_do_nothing(index_elements=["generation_id"])
+    for dialect, insert_into in INSERT_INTO.items()
+}
+_KEEP_PARENTS = {
+    dialect: insert_into(parents).on_conflict_do_nothing(index_elements=["generation_id", "place"])
     for dialect, insert_into in INSERT_INTO.items()
 }
 
@@ -161,6 +174,10 @@ def _keep_rows(connection: Connection, ended: Sequence[tuple[str, Ending]], now_
             _KEEP_BLOBS[connection.dialect.name],
             [{"sha256": sha256, "byte_count": size, "kept_ms": now_ms} for sha256, size in sorted(kept.items())],
         )
+        owners = sorted((sha256, generation_id) for generation_id, ending in ended for sha256 in ending.blobs)
+        connection.execute(
+            _KEEP_OWNERS[connection.dialect.name], [{"sha256": sha256, "owner": owner} for sha256, owner in owners]
+        )
     with_images = [generation_id for generation_id, ending in ended if ending.images]
     if not with_images:
         return
@@ -178,9 +195,30 @@ def _keep_rows(connection: Connection, ended: Sequence[tuple[str, Ending]], now_
                 "byte_count": image.byte_count,
                 "width": image.width,
                 "height": image.height,
+                "model": image.model,
+                "facts": image.facts,
                 "created_ms": now_ms,
             }
             for generation_id, ending in ended
             for image in ending.images
         ],
     )
+    _keep_making(connection, [(id_, ending.making) for id_, ending in ended if ending.making], now_ms)
+
+
+def _keep_making(connection: Connection, made: Sequence[tuple[str, Making]], now_ms: int) -> None:
+    """What pictures were made of."""
+    told = [
+        {"generation_id": id_, "text": making.prompt, "characters": making.characters, "created_ms": now_ms}
+        for id_, making in made
+        if making.prompt
+    ]
+    if told:
+        connection.execute(_KEEP_PROMPTS[connection.dialect.name], told)
+    from_pictures = [
+        {"generation_id": id_, "place": place, "kind": parent.kind, "ref": parent.ref, "sha256": parent.sha256}
+        for id_, making in made
+        for place, parent in enumerate(making.parents)
+    ]
+    if from_pictures:
+        connection.execute(_KEEP_PARENTS[connection.dialect.name], from_pictures)

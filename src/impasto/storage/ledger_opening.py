@@ -291,6 +291,7 @@ class _Deciding:
             "deliverer": self.process, "request_hash": None if opening.idempotency_hash else opening.request_hash,
             "request": opening.request,
             "tags": json.dumps(dict(opening.tags)) if opening.tags else "{}", "created_ms": now_ms,
+            "session_id": opening.session_id, "end_user": opening.end_user, "retention": opening.keeps,
         })  # fmt: skip
         self.new.entries += [
             {
