@@ -5,6 +5,7 @@ the bytes say, and never raises. What a part means is known to those who walk.
 """
 
 import struct
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -44,6 +45,13 @@ class Stretch:
             if len(pieces[-1]) < end - start:
                 break
         return b"".join(pieces)
+
+    def inflated(self, most: int) -> bytes:
+        """What zlib unpacks it to, up to `most` bytes; nothing where it cannot."""
+        try:
+            return zlib.decompressobj().decompress(self.read(0, min(len(self), most)), most)
+        except zlib.error:
+            return b""
 
     def patches(self, offset: int, data: bytes) -> Iterator[Patch]:
         """What to write into the file, so that `data` stands at `offset` here."""

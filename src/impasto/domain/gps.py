@@ -167,7 +167,7 @@ _STORED_BYTES = 65535
 
 
 def _deflated_xmp(stretch: Stretch) -> Iterator[Patch]:
-    if any(positions_in(_inflated(stretch))):
+    if any(positions_in(stretch.inflated(_MOST_XMP_BYTES))):
         yield from stretch.patches(0, _stored(len(stretch), _EMPTY_XMP))
 
 
@@ -177,7 +177,7 @@ def _raw_profile(stretch: Stretch) -> Iterator[Patch]:
 
 
 def _deflated_raw_profile(stretch: Stretch) -> Iterator[Patch]:
-    if _tells_position(_inflated(stretch)):
+    if _tells_position(stretch.inflated(_MOST_XMP_BYTES)):
         yield from stretch.patches(0, _stored(len(stretch), b""))
 
 
@@ -194,14 +194,6 @@ def _tells_position(profile: bytes) -> bool:
 
 def _in_memory(data: bytes) -> Stretch:
     return Stretch(lambda offset, count: data[offset : offset + count], [(0, len(data))])
-
-
-def _inflated(stretch: Stretch) -> bytes:
-    """As much as can be unpacked, up to a bound."""
-    try:
-        return zlib.decompressobj().decompress(stretch.read(0, len(stretch)), _MOST_XMP_BYTES)
-    except zlib.error:
-        return b""
 
 
 def _stored(length: int, text: bytes) -> bytes:

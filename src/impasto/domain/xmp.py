@@ -6,6 +6,7 @@ with the length alone, whatever the text is. Names count without their prefix, w
 
 import re
 from collections.abc import Iterator
+from html import unescape
 
 from impasto.domain.containers import Span
 
@@ -51,6 +52,29 @@ def positions_in(xml: bytes) -> Iterator[Span]:
             inside, depth, start = name, 1, tag.start()
     if inside:
         yield start, len(xml)
+
+
+def text_of(xml: bytes, wanted: bytes) -> str | None:
+    """The first value of this name: an attribute, the words of an element, or the resource that it names."""
+    for tag in _TAG.finditer(xml):
+        name = tag["name"]
+        if name is None or tag["close"]:
+            continue
+        is_wanted = _local(name) == wanted
+        for attribute in _ATTRIBUTE.finditer(xml, *tag.span("attributes")):
+            if _local(attribute["name"]) == (b"resource" if is_wanted else wanted):
+                return _plain(attribute["value"][1:-1])
+        if is_wanted:
+            return _plain(xml[tag.end() :].partition(b"<")[0])
+    return None
+
+
+def _local(name: bytes) -> bytes:
+    return name.rpartition(b":")[2]
+
+
+def _plain(text: bytes) -> str:
+    return unescape(text.decode("utf-8", "replace")).strip()
 
 
 def _attributes(tag: re.Match[bytes]) -> Iterator[Span]:
