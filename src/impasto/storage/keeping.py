@@ -18,6 +18,7 @@ from impasto.domain.spending import BudgetState, Group, Question, Totals
 from impasto.storage.blobs import FileStore
 from impasto.storage.caretaker import Caretaker
 from impasto.storage.database import Database, database_at
+from impasto.storage.deletion import SqlDeletion
 from impasto.storage.gallery import SqlGallery
 from impasto.storage.key_register import SqlKeyRegister
 from impasto.storage.keys import SqlKeys, hashing_key_of
@@ -41,6 +42,7 @@ class Keeping:
     keys: SqlKeys
     register: SqlKeyRegister
     uploads: SqlUploads
+    deletion: SqlDeletion
     caretaker: Caretaker
     secret: bytes = field(repr=False)
 
@@ -66,7 +68,8 @@ class Keeping:
         caretaker = Caretaker(database, store, ledger, processes, secret, retention, time.time, time.monotonic)
         gallery = SqlGallery(database, time.time)
         uploads = SqlUploads(database, store, time.time)
-        return cls(database, store, ledger, gallery, keys, register, uploads, caretaker, secret)
+        deletion = SqlDeletion(database, store, ledger, time.time)
+        return cls(database, store, ledger, gallery, keys, register, uploads, deletion, caretaker, secret)
 
     async def open(self) -> "asyncio.Task[None]":
         """Get ready for the first request; the task looks after everything until it is cancelled."""
