@@ -44,6 +44,8 @@ def configure_logs(level: str) -> None:
     handler.addFilter(is_news)
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     logging.getLogger("alembic").setLevel(logging.WARNING)
+    # It warns in words that may come out of a picture; what kept one from being converted is in `api.access`.
+    logging.getLogger("pyvips").setLevel(logging.CRITICAL)
     # uvicorn's own request lines hold query strings; ours are in `api.access`.
     logging.getLogger("uvicorn.access").disabled = True
     # It tells of every step of starting and stopping; what a person needs of it is said by the command line.

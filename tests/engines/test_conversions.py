@@ -1,8 +1,6 @@
 """Who waits for a conversion, for how long, and that no blob is in use once it is over."""
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Event
 from typing import Any
@@ -59,13 +57,8 @@ def _is_on_the_loop() -> bool:
     return True
 
 
-@contextmanager
-def conversions(**limits: Any) -> Iterator[Conversions]:
-    made = Conversions(**{"at_once": 1, "wait_seconds": PATIENCE, "deadline_seconds": PATIENCE, **limits})
-    try:
-        yield made
-    finally:
-        made.close()
+def conversions(**limits: Any) -> Conversions:
+    return Conversions(**{"at_once": 1, "wait_seconds": PATIENCE, "deadline_seconds": PATIENCE, **limits})
 
 
 def blob(data: bytes) -> MemoryBlob:
@@ -91,84 +84,84 @@ async def waiting(converting: Conversions, count: int) -> list["asyncio.Task[Non
 
 async def test_a_picture_is_converted() -> None:
     target = blob(b"")
-    with conversions() as converting:
-        await converting.convert(blob(png(64, 48)), target, FORM)
+    converting = conversions()
+    await converting.convert(blob(png(64, 48)), target, FORM)
     assert media_type_of(bytes(target.data)) == "image/webp"
 
 
 async def test_the_loop_is_free_meanwhile_and_others_wait_for_their_turn() -> None:
-    with conversions() as converting:
-        slow = SlowBlob()
-        first = await begun(converting, slow)
-        others = await waiting(converting, 2)
-        slow.may_go_on.set()
-        await asyncio.gather(first, *others)
+    converting = conversions()
+    slow = SlowBlob()
+    first = await begun(converting, slow)
+    others = await waiting(converting, 2)
+    slow.may_go_on.set()
+    await asyncio.gather(first, *others)
 
 
 async def test_where_too_many_wait_the_next_is_told_to_come_back() -> None:
-    with conversions(max_waiting=2) as converting:
-        slow = SlowBlob()
-        first = await begun(converting, slow)
-        others = await waiting(converting, 2)
-        with pytest.raises(Failure) as refused:
-            await converting.convert(blob(png()), blob(b""), FORM)
-        assert (refused.value.code, refused.value.retry_after_seconds) == (Code.OVERLOADED, 5)
-        assert refused.value.retry_helps
-        others.pop().cancel()
-        await asyncio.sleep(0)
-        others += await waiting(converting, 1)
-        slow.may_go_on.set()
-        await asyncio.gather(first, others[0], others[-1])
+    converting = conversions(max_waiting=2)
+    slow = SlowBlob()
+    first = await begun(converting, slow)
+    others = await waiting(converting, 2)
+    with pytest.raises(Failure) as refused:
+        await converting.convert(blob(png()), blob(b""), FORM)
+    assert (refused.value.code, refused.value.retry_after_seconds) == (Code.OVERLOADED, 5)
+    assert refused.value.retry_helps
+    others.pop().cancel()
+    await asyncio.sleep(0)
+    others += await waiting(converting, 1)
+    slow.may_go_on.set()
+    await asyncio.gather(first, others[0], others[-1])
 
 
 async def test_who_waits_too_long_is_told_to_come_back() -> None:
-    with conversions(wait_seconds=AT_ONCE) as converting:
-        slow = SlowBlob()
-        first = await begun(converting, slow)
-        with pytest.raises(Failure) as refused:
-            await converting.convert(blob(png()), blob(b""), FORM)
-        assert refused.value.code is Code.OVERLOADED
-        slow.may_go_on.set()
-        await first
+    converting = conversions(wait_seconds=AT_ONCE)
+    slow = SlowBlob()
+    first = await begun(converting, slow)
+    with pytest.raises(Failure) as refused:
+        await converting.convert(blob(png()), blob(b""), FORM)
+    assert refused.value.code is Code.OVERLOADED
+    slow.may_go_on.set()
+    await first
 
 
 async def test_what_can_never_be_made_does_not_wait() -> None:
-    with conversions(max_waiting=0) as converting:
-        slow = SlowBlob()
-        first = await begun(converting, slow)
-        with pytest.raises(Failure) as refused:
-            await converting.convert(blob(b"no picture"), blob(b""), FORM)
-        assert refused.value.code is Code.UNSUPPORTED
-        slow.may_go_on.set()
-        await first
+    converting = conversions(max_waiting=0)
+    slow = SlowBlob()
+    first = await begun(converting, slow)
+    with pytest.raises(Failure) as refused:
+        await converting.convert(blob(b"no picture"), blob(b""), FORM)
+    assert refused.value.code is Code.UNSUPPORTED
+    slow.may_go_on.set()
+    await first
 
 
 async def test_after_its_deadline_it_is_stopped_and_the_next_has_its_turn() -> None:
-    with conversions(deadline_seconds=AT_ONCE) as converting:
-        slow = SlowBlob()
-        late = asyncio.create_task(converting.convert(slow, blob(b""), FORM))
-        await asyncio.to_thread(slow.has_begun.wait, PATIENCE)
-        for _ in range(5):
-            await asyncio.sleep(0)
-        assert not late.done(), "its blobs are still in use"
-        slow.may_go_on.set()
-        with pytest.raises(Failure) as refused:
-            await late
-        assert refused.value.code is Code.DEADLINE_EXCEEDED
-        assert not slow.is_in_use
-        assert converting._turns._value == 1
+    converting = conversions(deadline_seconds=AT_ONCE)
+    slow = SlowBlob()
+    late = asyncio.create_task(converting.convert(slow, blob(b""), FORM))
+    await asyncio.to_thread(slow.has_begun.wait, PATIENCE)
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert not late.done(), "its blobs are still in use"
+    slow.may_go_on.set()
+    with pytest.raises(Failure) as refused:
+        await late
+    assert refused.value.code is Code.DEADLINE_EXCEEDED
+    assert not slow.is_in_use
+    assert converting._turns._value == 1
 
 
 async def test_who_leaves_is_let_go_when_his_blobs_are_no_longer_in_use() -> None:
-    with conversions() as converting:
-        slow = SlowBlob()
-        task = await begun(converting, slow)
-        for _ in range(3):
-            task.cancel()
-            await asyncio.sleep(0)
-        assert not task.done()
-        slow.may_go_on.set()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-        assert not slow.is_in_use
-        await converting.convert(blob(png(64, 48)), blob(b""), FORM)
+    converting = conversions()
+    slow = SlowBlob()
+    task = await begun(converting, slow)
+    for _ in range(3):
+        task.cancel()
+        await asyncio.sleep(0)
+    assert not task.done()
+    slow.may_go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert not slow.is_in_use
+    await converting.convert(blob(png(64, 48)), blob(b""), FORM)

@@ -50,9 +50,6 @@ class Conversions:
         async with self._turn():
             await self._run(Conversion(source, target, form))
 
-    def close(self) -> None:
-        self._threads.shutdown(wait=False)
-
     @asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:
         if self._turns.locked() and self._waiting >= self._max_waiting:
