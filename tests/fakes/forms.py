@@ -24,4 +24,6 @@ def _part(name: str, value: str | File) -> bytes:
     head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"'
     if isinstance(value, str):
         return f"{head}\r\n\r\n{value}\r\n".encode()
-    return f'{head}; filename="{value.name}"\r\nContent-Type: {value.media_type}\r\n\r\n'.encode() + value.data + b"\r\n"
+    return (
+        f'{head}; filename="{value.name}"\r\nContent-Type: {value.media_type}\r\n\r\n'.encode() + value.data + b"\r\n"
+    )

@@ -177,7 +177,7 @@ def _text(said: Mapping[str, str], name: str, most: int) -> str | None:
 def _days(text: str | None) -> int:
     if text is None:
         return DEFAULT_DAYS
-    days = int(text[:4]) if text.isascii() and text.isdecimal() else 0
+    days = int(text) if text.isascii() and text.isdecimal() and len(text) < 4 else 0
     if not 1 <= days <= MOST_DAYS:
         raise _wrong(
             "expires_in_days",

@@ -36,6 +36,7 @@ from impasto.storage.recovery import resolve_noted
 from impasto.storage.search import forget_deleted_words
 from impasto.storage.store import Store
 from impasto.storage.tables import blob_owners, generations, images, keys, parents, prompts, uploads
+from impasto.storage.uploads import delete_uploads
 
 BATCH = 200
 
@@ -72,7 +73,6 @@ _EMPTY = _EMPTY_ANSWER.values(session_id=None, end_user=None, request_hash=None)
 # Another picture was made from one of these: that it was stays, what it was of goes.
 _BLANK_PARENTS = update(parents).where(parents.c.ref.in_(_IDS), parents.c.sha256 != "").values(sha256="")
 _DELETE_IMAGES = delete(images).where(images.c.id.in_(_IDS))
-_DELETE_UPLOADS = delete(uploads).where(uploads.c.id.in_(_IDS))
 _DELETE_WORDS = [delete(table).where(table.c.generation_id.in_(_IDS)) for table in (prompts, parents)]
 _KEY = select(keys.c.id).where(keys.c.id == bindparam("id"))
 
@@ -205,12 +205,7 @@ def _delete_image(connection: Connection, image_id: str, key_id: str | None) -> 
 
 def _delete_uploads(connection: Connection, chosen: Select[Any]) -> Batch:
     ids = list(connection.scalars(chosen))
-    if not ids:
-        return Deleted(), []
-    freed = forget_owners(connection, ids)
-    connection.execute(_BLANK_PARENTS, {"ids": ids})
-    connection.execute(_DELETE_UPLOADS, {"ids": ids})
-    return Deleted(uploads=len(ids)), freed
+    return Deleted(uploads=len(ids)), delete_uploads(connection, ids)
 
 
 def _delete_rows(connection: Connection, generation_ids: Collection[str], image_ids: Collection[str]) -> None:

@@ -4,23 +4,20 @@ Rule: bytes are in the store before their row is written, and go after it, unles
 them too.
 """
 
-import asyncio
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import BindParameter, ColumnElement, Connection, bindparam, delete, func, insert, select
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, insert, select, update
 
 from impasto.domain.stored_image import Upload
-from impasto.storage.blobs import FileStore
-from impasto.storage.database import Database
+from impasto.storage.database import Database, clear_log
 from impasto.storage.images import upload_of
 from impasto.storage.ledger_commands import INSERT_INTO, Insert
-from impasto.storage.tables import blob_owners, blobs, uploads
+from impasto.storage.owners import Freed, delete_freed, forget_owners
+from impasto.storage.store import Store
+from impasto.storage.tables import blob_owners, blobs, parents, uploads
 
 BATCH = 200
-FILE_CLOCK_SECONDS = 0.02
-"""How far the times of files may be behind: a system stamps them with the time of its last tick."""
 
 
 def _kept_again(statement: Insert) -> Insert:
@@ -31,6 +28,10 @@ _ADD = insert(uploads)
 _KEEP_BLOB = {dialect: _kept_again(insert_into(blobs)) for dialect, insert_into in INSERT_INTO.items()}
 _ADD_OWNER = insert(blob_owners)
 _DELETE = delete(uploads).where(uploads.c.id.in_(bindparam("ids", expanding=True)))
+# A picture was made from one of these: that it was stays, what it was of goes.
+_BLANK_PARENTS = (
+    update(parents).where(parents.c.ref.in_(bindparam("ids", expanding=True)), parents.c.sha256 != "").values(sha256="")
+)
 _EXPIRED = (
     select(uploads.c.id)
     .where(uploads.c.expires_ms <= bindparam("now_ms"))
@@ -38,22 +39,14 @@ _EXPIRED = (
     .limit(BATCH)
     .with_for_update(skip_locked=True)
 )
-_OWNED = select(blob_owners.c.sha256).where(blob_owners.c.owner.in_(bindparam("owners", expanding=True))).distinct()
-_AMONG: BindParameter[Any] = bindparam("hashes", expanding=True)
-# Whoever keeps one of these at the same time writes the same row, and is waited for.
-_LOCK = select(blobs.c.sha256).where(blobs.c.sha256.in_(_AMONG)).order_by(blobs.c.sha256).with_for_update()
-_DISOWN = delete(blob_owners).where(blob_owners.c.owner.in_(bindparam("owners", expanding=True)))
-_STILL_OWNED = select(blob_owners.c.sha256).where(blob_owners.c.sha256.in_(_AMONG)).distinct()
-_FORGET = delete(blobs).where(blobs.c.sha256.in_(_AMONG))
-_NAMED = select(blobs.c.sha256).where(blobs.c.sha256.in_(_AMONG))
 
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """How many uploads went, and the hashes of the blobs that nobody needs any more, whose bytes are still there."""
+    """How many uploads went, and the blobs that were kept for nothing else, whose bytes `delete_freed` deletes."""
 
     count: int
-    hashes: list[str]
+    freed: list[Freed]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +54,7 @@ class SqlUploads:
     """Uploads in the database and the store. `now` gives seconds since the epoch."""
 
     database: Database
-    store: FileStore
+    store: Store
     now: Callable[[], float]
 
     async def add(self, upload: Upload) -> None:
@@ -88,21 +81,23 @@ class SqlUploads:
             which.append(uploads.c.id.in_(ids))
         now_ms, count = self._now_ms(), 0
         while True:
-            found, shown, hashes = await self._delete_batch(which, now_ms)
+            found, shown, freed = await self._delete_batch(which, now_ms)
             count += shown
-            if hashes:
-                await delete_bytes(self.database, self.store, hashes, self.now)
+            await delete_freed(self.database, self.store, freed, self.now)
             if found < BATCH:
-                return count
+                break
+        if count:
+            await clear_log(self.database)
+        return count
 
-    async def _delete_batch(self, which: Sequence[ColumnElement[bool]], now_ms: int) -> tuple[int, int, list[str]]:
-        """How many rows went, how many of them had not expired, and the hashes that nobody needs any more."""
+    async def _delete_batch(self, which: Sequence[ColumnElement[bool]], now_ms: int) -> tuple[int, int, list[Freed]]:
+        """How many rows went, how many of them had not expired, and the blobs that are kept for nothing else."""
         chosen = select(uploads.c.id, uploads.c.expires_ms).where(*which).order_by(uploads.c.id).limit(BATCH)
 
-        def change(connection: Connection) -> tuple[int, int, list[str]]:
+        def change(connection: Connection) -> tuple[int, int, list[Freed]]:
             rows = connection.execute(chosen.with_for_update()).all()
-            hashes = _delete(connection, [row.id for row in rows])
-            return len(rows), sum(row.expires_ms > now_ms for row in rows), hashes
+            freed = delete_uploads(connection, [row.id for row in rows])
+            return len(rows), sum(row.expires_ms > now_ms for row in rows), freed
 
         return await self.database.write(change)
 
@@ -111,40 +106,16 @@ class SqlUploads:
 
 
 def sweep_uploads(connection: Connection, now_ms: int) -> Swept:
-    """Delete a batch of expired uploads; there are more where `BATCH` went."""
+    """Delete a batch of expired uploads; there are more where `BATCH` went. That pictures were made from them stays."""
     ids = list(connection.scalars(_EXPIRED, {"now_ms": now_ms}))
     return Swept(len(ids), _delete(connection, ids))
 
 
-def forget_owners(connection: Connection, owners: Sequence[str]) -> list[str]:
-    """Nothing is kept for these generations and uploads any more. Deletes their rows of `blob_owners`, and those of
-    `blobs` that were there for nobody else, whose hashes it gives: their bytes are to be deleted after the
-    transaction. `owners`: some hundreds at most."""
-    hashes = list(connection.scalars(_OWNED, {"owners": owners})) if owners else []
-    if not hashes:
-        return []
-    connection.execute(_LOCK, {"hashes": hashes})
-    connection.execute(_DISOWN, {"owners": owners})
-    still_owned = set(connection.scalars(_STILL_OWNED, {"hashes": hashes}))
-    orphans = sorted(sha256 for sha256 in hashes if sha256 not in still_owned)
-    if orphans:
-        connection.execute(_FORGET, {"hashes": orphans})
-    return orphans
-
-
-async def delete_bytes(database: Database, store: FileStore, hashes: Sequence[str], now: Callable[[], float]) -> None:
-    """Delete the bytes of blobs whose rows are gone, unless they were kept again since. Whoever writes a row keeps
-    its bytes once more after that: he then either finds that they are gone, or they stay."""
-    bound_ms = int(now() * 1000)
-    await asyncio.sleep(FILE_CLOCK_SECONDS)
-    named = await database.read(lambda connection: set(connection.scalars(_NAMED, {"hashes": list(hashes)})))
-
-    def delete_them() -> None:
-        for sha256 in hashes:
-            if sha256 not in named:
-                store.delete(sha256, untouched_since_ms=bound_ms)
-
-    await asyncio.to_thread(delete_them)
+def delete_uploads(connection: Connection, ids: Sequence[str]) -> list[Freed]:
+    """Delete uploads, some hundreds at most, on request: no hash of them stays either."""
+    if ids:
+        connection.execute(_BLANK_PARENTS, {"ids": ids})
+    return _delete(connection, ids)
 
 
 def _add(connection: Connection, upload: Upload) -> None:
@@ -171,8 +142,9 @@ def _add(connection: Connection, upload: Upload) -> None:
     connection.execute(_ADD_OWNER, {"sha256": upload.sha256, "owner": upload.id})
 
 
-def _delete(connection: Connection, ids: Sequence[str]) -> list[str]:
+def _delete(connection: Connection, ids: Sequence[str]) -> list[Freed]:
     if not ids:
         return []
+    freed = forget_owners(connection, ids)
     connection.execute(_DELETE, {"ids": ids})
-    return forget_owners(connection, ids)
+    return freed
