@@ -25,7 +25,8 @@ def server_that_says(status: int, body: str, **headers: str) -> Iterator[tuple[s
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            asked.append({"path": self.path} | {name.lower(): value for name, value in self.headers.items()})
+            at = {"method": self.command, "path": self.path}
+            asked.append(at | {name.lower(): value for name, value in self.headers.items()})
             self.send_response(status)
             for name, value in headers.items():
                 self.send_header(name.replace("_", "-"), value)
@@ -33,6 +34,9 @@ def server_that_says(status: int, body: str, **headers: str) -> Iterator[tuple[s
             self.wfile.write(body.encode())
 
         def do_GET(self) -> None:
+            self.do_POST()
+
+        def do_DELETE(self) -> None:
             self.do_POST()
 
         def log_message(self, *_: object) -> None:

@@ -121,7 +121,7 @@ class DatabaseDesk:
         try:
             facts: Facts = msgspec.json.decode(asyncio.run(_with_register(self.settings, work)))
         except Failure as failure:
-            raise click.ClickException(_sentence(failure)) from failure
+            raise click.ClickException(sentence_of(failure)) from failure
         except SecretError as error:
             raise click.ClickException(str(error)) from error
         except DatabaseUrlError as error:
@@ -149,7 +149,8 @@ async def _with_register(settings: Settings, work: Callable[[SqlKeyRegister], Aw
         await database.close()
 
 
-def _sentence(failure: Failure) -> str:
+def sentence_of(failure: Failure) -> str:
+    """What a person is told of it."""
     if failure.code is not Code.LEDGER_UNAVAILABLE:
         return failure.message
     return f"The database cannot be used ({failure.logged.removeprefix('database: ')}). See IMPASTO_DATABASE_URL."

@@ -122,7 +122,7 @@ def list_(as_json: bool, url: str | None, data: str | None, config: str | None) 
 def show(key: str, as_json: bool, url: str | None, data: str | None, config: str | None) -> None:
     """Show one key, by its id, the beginning of one as the list shows it, or its name."""
     with desk_for(url, load_settings({"data": data}, config=config)) as desk:
-        found = _find(desk, key)
+        found = find_key(desk, key)
     if as_json:
         click.echo(json.dumps(found, indent=2))
         return
@@ -139,7 +139,7 @@ def show(key: str, as_json: bool, url: str | None, data: str | None, config: str
 def rotate(key: str, as_json: bool, url: str | None, data: str | None, config: str | None) -> None:
     """Give a key another secret and print it, once; the old one is refused from here on."""
     with desk_for(url, load_settings({"data": data}, config=config)) as desk:
-        made = desk.rotate(_find(desk, key)["id"])
+        made = desk.rotate(find_key(desk, key)["id"])
     _show_secret(made, "has another secret, and the old one is refused", as_json=as_json)
 
 
@@ -152,7 +152,7 @@ def rotate(key: str, as_json: bool, url: str | None, data: str | None, config: s
 def revoke(key: str, as_json: bool, url: str | None, data: str | None, config: str | None) -> None:
     """End a key for good; it is refused from here on."""
     with desk_for(url, load_settings({"data": data}, config=config)) as desk:
-        revoked = desk.revoke(_find(desk, key)["id"])
+        revoked = desk.revoke(find_key(desk, key)["id"])
     if as_json:
         click.echo(json.dumps(revoked, indent=2))
     else:
@@ -179,7 +179,7 @@ def _tags(pairs: Sequence[str]) -> dict[str, str] | None:
     return tags or None
 
 
-def _find(desk: KeyDesk, wanted: str) -> Facts:
+def find_key(desk: KeyDesk, wanted: str) -> Facts:
     """The key with this id or the beginning of one, or the one living key of this name.
 
     Raises `click.ClickException`.

@@ -17,6 +17,7 @@ COMMANDS = {
     "run": ("impasto.cli.run", "Start a server, make the first picture, and keep serving until Ctrl-C."),
     "generate": ("impasto.cli.generate", "Make a picture of PROMPT, or edit photos with -i as PROMPT says."),
     "keys": ("impasto.cli.keys", "Make, list, rotate and revoke virtual keys, with their budgets and limits."),
+    "forget": ("impasto.cli.forget", "Delete for good what is kept: pictures, prompts, answers, uploads."),
     "models": ("impasto.cli.models", "List the models: what they can make and what a picture costs."),
     "usage": ("impasto.cli.usage", "Show what was spent, by day, key, model or tag."),
     "doctor": ("impasto.cli.doctor", "Look for what is wrong with this set-up and say how to mend it."),
