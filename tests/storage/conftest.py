@@ -38,6 +38,7 @@ class Shelf:
     place: Path | TestBucket
     spool: Path
     closing: ExitStack = field(default_factory=ExitStack)
+    opened: dict[str, Store] = field(default_factory=dict)
 
     def used_by(self, process: str) -> Store:
         """The same store, as another process uses it."""
@@ -47,7 +48,13 @@ class Shelf:
         else:
             store = ObjectStore(self.place.bucket, self.spool, time.time, process)
         self.closing.callback(store.close)
+        self.opened[process] = store
         return store
+
+    @property
+    def store(self) -> Store:
+        """As the process p1 uses it."""
+        return self.opened.get("p1") or self.used_by("p1")
 
     def age(self, sha256: str, at_ms: int) -> None:
         """All that is there of a blob was kept at `at_ms`."""
@@ -78,4 +85,4 @@ def shelf(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shelf]:
 @pytest.fixture
 def store(shelf: Shelf) -> Store:
     """As the process p1 uses it."""
-    return shelf.used_by("p1")
+    return shelf.store

@@ -1,7 +1,5 @@
 """What a dead process left is brought to its end: what it was at, and what it had noted."""
 
-from pathlib import Path
-
 import pytest
 
 from impasto.completions.answer import Bill, CostStatus, ServedBy
@@ -10,10 +8,10 @@ from impasto.domain.events import Finished, FinishReason
 from impasto.domain.image import ImageConfig
 from impasto.domain.ledger import Closing, Outcome, Resolution, State
 from impasto.domain.usage import Usage
-from impasto.storage.blobs import FileStore
 from impasto.storage.database import Database
 from impasto.storage.ledger import SqlLedger
 from impasto.storage.recovery import resolve, resolve_noted
+from impasto.storage.store import Store
 from tests.storage.till import Clock, Till, add_key, closing, opening, settled
 
 SETTLED = (Outcome.SETTLED, 70)
@@ -28,11 +26,6 @@ async def till(database: Database) -> Till:
     return till
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> FileStore:
-    return FileStore(tmp_path / "store", "mine")
-
-
 def note(call: int, cost_nano: int) -> bytes:
     """What is noted of a call that was answered in words."""
     completion = KeptCompletion(
@@ -42,7 +35,7 @@ def note(call: int, cost_nano: int) -> bytes:
     return encode(Note(Resolution(call, Outcome.SETTLED, cost_nano, "google/painter"), completion))
 
 
-async def test_a_note_of_what_is_posted_is_taken_away(till: Till, store: FileStore) -> None:
+async def test_a_note_of_what_is_posted_is_taken_away(till: Till, store: Store) -> None:
     await till.ledger.close(settled("g", 70, 70))
     await store.note("g.0", note(0, 70))
     await store.note("g.1", note(1, 70))
@@ -52,7 +45,7 @@ async def test_a_note_of_what_is_posted_is_taken_away(till: Till, store: FileSto
     assert (await till.balance()).spent == 140
 
 
-async def test_a_note_says_what_was_unknown(till: Till, store: FileStore) -> None:
+async def test_a_note_says_what_was_unknown(till: Till, store: Store) -> None:
     """Its process was taken for dead, came back, and died before it could post."""
     await till.ledger.close(closing("g", SETTLED, UNKNOWN, state=State.DONE))
     await store.note("g.1", note(1, 60))
@@ -63,7 +56,7 @@ async def test_a_note_says_what_was_unknown(till: Till, store: FileStore) -> Non
     assert (balance.held, balance.unknown, balance.spent) == (0, 0, 130)
 
 
-async def test_notes_of_what_runs_and_of_nobody_stay(till: Till, store: FileStore) -> None:
+async def test_notes_of_what_runs_and_of_nobody_stay(till: Till, store: Store) -> None:
     await till.ledger.close(Closing("g", (Resolution(0, *SETTLED),)))
     for name in ("g.0", "nobody.0", "no-note-of-ours"):
         await store.note(name, note(0, 70))
@@ -71,7 +64,7 @@ async def test_notes_of_what_runs_and_of_nobody_stay(till: Till, store: FileStor
     assert store.names_of_notes() == ["g.0", "no-note-of-ours", "nobody.0"]
 
 
-async def test_a_note_that_cannot_be_read_stops_nobody(till: Till, store: FileStore) -> None:
+async def test_a_note_that_cannot_be_read_stops_nobody(till: Till, store: Store) -> None:
     await store.note("g.0", b'{"of": "a version to come"}')
     await store.note("g.1", note(1, 60))
     await resolve("g", till.ledger, store)
