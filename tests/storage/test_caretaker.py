@@ -1,8 +1,11 @@
 """Who looks after what is kept goes on whatever goes wrong."""
 
+import asyncio
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -13,6 +16,7 @@ from impasto.storage.caretaker import Caretaker
 from impasto.storage.database import Database
 from impasto.storage.ledger import SqlLedger
 from impasto.storage.processes import Processes
+from impasto.storage.store import ListedBlob
 from tests.storage.till import Clock
 
 
@@ -51,5 +55,37 @@ async def test_it_goes_on_whatever_goes_wrong(database: Database, tmp_path: Path
     processes.hindrance = None
     await caretaker.look_after()
     assert (caretaker.is_well, processes.beats) == (True, 3)
+    await processes.leave()
+    store.close()
+
+
+class Stuck(FileStore):
+    """One whose list does not end until it is told to."""
+
+    def __init__(self, folder: Path, process: str) -> None:
+        super().__init__(folder, process)
+        self.is_listing, self.may_go_on = Event(), Event()
+
+    def list_blobs(self) -> Iterator[ListedBlob]:
+        self.is_listing.set()
+        assert self.may_go_on.wait(60)
+        return iter(())
+
+
+async def test_a_store_that_takes_its_time_keeps_nobody_from_showing_that_it_lives(
+    database: Database, tmp_path: Path
+) -> None:
+    processes = Hindered(database, tmp_path / "processes", "mine", Clock(), time.monotonic)
+    store, ledger = Stuck(tmp_path / "store", "mine"), SqlLedger(database, "mine", Clock())
+    caretaker = Caretaker(database, store, ledger, processes, b"s" * 32, Retention.parse("7d"), Clock(), time.monotonic)
+    await caretaker.prepare()
+    slow = asyncio.create_task(caretaker.look_after())
+    assert await asyncio.to_thread(store.is_listing.wait, 60)
+    while not processes.beats:  # noqa: ASYNC110 - it counts, and has no event
+        await asyncio.sleep(0)
+    assert not slow.done()
+    store.may_go_on.set()
+    await slow
+    assert caretaker.is_well
     await processes.leave()
     store.close()

@@ -7,14 +7,13 @@ goes wrong later is logged and tried again; it stops no request.
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from impasto.domain.errors import Failure
 from impasto.domain.retention import Retention
 from impasto.storage import schema
-from impasto.storage.blobs import FileStore
 from impasto.storage.database import Database
 from impasto.storage.keys import ensure_operator
 from impasto.storage.ledger import SqlLedger
@@ -22,6 +21,7 @@ from impasto.storage.processes import BEAT_SECONDS, Processes
 from impasto.storage.recovery import resolve, resolve_noted
 from impasto.storage.retention import sweep
 from impasto.storage.secret import check_same_secret
+from impasto.storage.store import Store
 
 LEAVE_SECONDS = 5.0
 SWEEP_SECONDS = 600.0
@@ -33,22 +33,28 @@ class Caretaker:
     """`prepare`d before the first request, `run` beside them, and closed by `leave` after the last."""
 
     database: Database
-    store: FileStore
+    store: Store
     ledger: SqlLedger
     processes: Processes
     secret: bytes
     retention: Retention
     now: Callable[[], float]
     monotonic: Callable[[], float]
-    is_well: bool = False
+    _is_prepared: bool = False
+    _unwell: set[str] = field(default_factory=set)
     _swept: float | None = None
+
+    @property
+    def is_well(self) -> bool:
+        """Whether whatever it did last went well."""
+        return self._is_prepared and not self._unwell
 
     async def prepare(self) -> None:
         """Get ready for the first request. Raises as `prepare_database`."""
         await self.prepare_database()
         await self.processes.join()
         await self.resolve_dead()
-        self.is_well = True
+        self._is_prepared = True
 
     async def prepare_database(self) -> None:
         """Raises `Failure` or `SecretError` where the gateway cannot work on this database."""
@@ -57,25 +63,32 @@ class Caretaker:
         await ensure_operator(self.database, self.now())
 
     async def run(self) -> None:
-        """Look after everything until cancelled."""
-        while True:
-            await asyncio.sleep(BEAT_SECONDS)
-            await self.look_after()
+        """Look after everything until cancelled. No chore waits for another: what is slow is a bucket, or many notes,
+        and without a beat the others would take this process for dead, and resolve what it is at."""
+        await asyncio.gather(*(self._do_again_and_again(name, chore) for name, chore in self._chores().items()))
 
     async def look_after(self) -> None:
-        """One round. Whatever goes wrong in it, the next one comes: without a beat the others would take this process
-        for dead, and resolve what it is at."""
+        """One round of all chores. Whatever goes wrong in it, the next one comes."""
+        await asyncio.gather(*(self._do(name, chore) for name, chore in self._chores().items()))
+
+    def _chores(self) -> dict[str, Callable[[], Awaitable[None]]]:
+        return {"beat": self.processes.beat, "resolve": self.resolve_dead, "sweep": self._sweep_now_and_then}
+
+    async def _do_again_and_again(self, name: str, chore: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            await asyncio.sleep(BEAT_SECONDS)
+            await self._do(name, chore)
+
+    async def _do(self, name: str, chore: Callable[[], Awaitable[None]]) -> None:
         try:
-            await self.processes.beat()
-            await self.resolve_dead()
-            await self._sweep_now_and_then()
+            await chore()
         except Exception as error:
-            if self.is_well:
+            if name not in self._unwell:
                 why = error.logged if isinstance(error, Failure) else f"{type(error).__name__}: {error}"
-                _log.error("unwell", extra={"facts": {"why": why}})
-            self.is_well = False
+                _log.error("unwell", extra={"facts": {"chore": name, "why": why}})
+            self._unwell.add(name)
         else:
-            self.is_well = True
+            self._unwell.discard(name)
 
     async def resolve_dead(self) -> None:
         """Bring to an end what dead processes were at. They are forgotten last: whoever dies meanwhile leaves them to
@@ -111,7 +124,6 @@ class Caretaker:
         at = self.monotonic()
         if self._swept is not None and at - self._swept < SWEEP_SECONDS:
             return
-        self._swept = at
         max_age = self.retention.max_age_seconds
         await sweep(
             self.database,
@@ -120,3 +132,4 @@ class Caretaker:
             max_bytes=self.retention.max_bytes,
             now_ms=int(self.now() * 1000),
         )
+        self._swept = at
