@@ -190,7 +190,7 @@ async def test_deleting_and_keeping_at_once_lose_no_bytes_that_have_a_row(
             await kept.keep(b"picture")
             await kept.database.write(lambda connection: None)
             await kept.end(f"other{turn}")
-            await kept.generation(f"again{turn}", key="bob", age_ms=-MINUTE_MS)
+            await kept.generation(f"again{turn}", key="bob", age_ms=-2 * MINUTE_MS)
 
         await asyncio.gather(deletion.generation(f"g{turn}", "ann"), keep_again())
         assert await kept.ids(blobs) <= await kept.files()
