@@ -13,8 +13,8 @@ from tests.end_to_end.gateway import KEY, gateway
 
 MODEL = "google/gemini-3.1-flash-image-preview"
 WISHES = (
-    "A lighthouse by the sea [[fault:interleave 1]]", "now at night", "add a boat [[fault:interleave 2]]", "make it snow",
-    "as a watercolor",
+    "A lighthouse by the sea [[fault:interleave 1]]", "now at night", "add a boat [[fault:interleave 2]]",
+    "make it snow", "as a watercolor",
 )  # fmt: skip
 RESTART_AFTER = 3
 SIGNED_WORDS, WORDS, SIGNED_PICTURE = ["text", "thoughtSignature"], ["text"], ["inlineData", "thoughtSignature"]
