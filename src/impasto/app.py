@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -37,16 +38,20 @@ from impasto.domain.model import Provider
 from impasto.domain.retention import Retention
 from impasto.engines import painter, vips
 from impasto.engines.conversions import Conversions
+from impasto.engines.credentials import Credentials, CredentialsError, load_credentials
 from impasto.engines.sandbox import Sandbox
 from impasto.net.addresses import Addresses
 from impasto.net.image_fetcher import ImageFetcher
 from impasto.net.provider_client import Access, ProviderClient
 from impasto.net.strangers import StrangersImages
+from impasto.storage.blobs import FileStore
 from impasto.storage.database import DatabaseUrlError
 from impasto.storage.images import find_image
 from impasto.storage.keeping import Keeping
 from impasto.storage.keys import EVERY_RIGHT, KeyFileError, read_first_key
+from impasto.storage.object_store import OPTIONS, Bucket, ObjectStore
 from impasto.storage.secret import SecretError, load_secret, subkey
+from impasto.storage.store import Store
 
 ADMISSION_SECONDS = 30.0
 """How long a request may wait in line before it is told to come back."""
@@ -54,6 +59,7 @@ ADMISSION_SECONDS = 30.0
 DRAIN_SECONDS = 30.0
 """How long work whose callers have gone may go on once the last request is answered."""
 
+SPOOL_FOLDER = "spool"
 _NO_SECRET = "stands for one that the first start makes"  # noqa: S105 - it hashes nothing
 ADAPTERS = {"gemini": GeminiAdapter()}
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -86,7 +92,8 @@ def build(
     catalogue = load_operators_catalogue(settings)
     access = access_of(settings, catalogue)
     remote = ProviderClient(ADAPTERS, access)
-    engine = painter.PainterEngine()
+    credentials = _credentials(settings)
+    engine = painter.PainterEngine(credentials)
     fetcher = ImageFetcher(addresses=_addresses(settings))
     readiness = readiness or Readiness()
     keeping = keeping or keeping_of(settings)
@@ -96,7 +103,7 @@ def build(
     completions = Completions(
         catalogue=catalogue,
         answerers=AnswererTable({"painter": engine}, remote),
-        sandbox=Sandbox(),
+        sandbox=Sandbox(credentials),
         images=StrangersImages(fetcher),
         store=keeping.store,
         ledger=keeping.ledger,
@@ -175,7 +182,7 @@ def keeping_of(settings: Settings) -> Keeping:
         secret = load_secret(data, settings.secret)
         return Keeping.at(
             settings.database_url,
-            settings.store_folder,
+            store_of(settings),
             data,
             secret,
             dict.fromkeys(secrets_of(settings), EVERY_RIGHT),
@@ -185,6 +192,17 @@ def keeping_of(settings: Settings) -> Keeping:
         raise ConfigError(str(error)) from error
     except DatabaseUrlError as error:
         raise ConfigError(f"IMPASTO_DATABASE_URL: {error}.") from error
+
+
+def store_of(settings: Settings) -> Callable[[str], Store]:
+    """What opens the store for the process of a name. Raises `ConfigError`."""
+    bucket = settings.store_bucket
+    if bucket is None:
+        return partial(FileStore, settings.store_folder)
+    if find_spec("obstore") is None:
+        raise ConfigError("IMPASTO_STORE_URL names a bucket, which needs: pip install 'impasto[s3]'.")
+    spool = Path(settings.data) / SPOOL_FOLDER
+    return partial(ObjectStore, Bucket(*bucket, _bucket_options(settings)), spool, time.time)
 
 
 def prepare_database(settings: Settings) -> None:
@@ -265,6 +283,22 @@ def _rate_limits(settings: Settings) -> RateLimits:
         raise ConfigError("IMPASTO_REDIS_URL is no address of Redis. It takes redis://host:port[/number].") from error
 
 
+def _credentials(settings: Settings) -> Credentials | None:
+    certificate, key = settings.c2pa_certificate, settings.c2pa_key
+    if certificate is None and key is None:
+        return None
+    if certificate is None or key is None:
+        there, missing = ("KEY", "CERTIFICATE") if certificate is None else ("CERTIFICATE", "KEY")
+        raise ConfigError(
+            f"IMPASTO_C2PA_{there} is set, and IMPASTO_C2PA_{missing} is not. Set both, to sign this gateway's own "
+            "pictures, or neither."
+        )
+    try:
+        return load_credentials(certificate, key)
+    except CredentialsError as error:
+        raise ConfigError(str(error)) from error
+
+
 def _new_id() -> str:
     return os.urandom(16).hex()
 
@@ -294,6 +328,20 @@ def _base_url(settings: Settings, provider: Provider) -> str:
     if port == settings.port and _is_here(parts.hostname, settings.host):
         raise ConfigError(f"{said} is this very server, and every call would come back to it. Give the provider's.")
     return base_url
+
+
+def _bucket_options(settings: Settings) -> dict[str, str]:
+    found = {option: settings.secret_of(variables) for option, variables in OPTIONS.items()}
+    set_ones = {option: each for option, each in found.items() if each is not None}
+    if "endpoint" in set_ones:
+        variable, url = set_ones["endpoint"]
+        try:
+            is_address = urlsplit(url).port != 0 and urlsplit(url).scheme in _DEFAULT_PORTS and urlsplit(url).hostname
+        except ValueError:
+            is_address = False
+        if not is_address:
+            raise ConfigError(f'{variable}: "{url}" is no address. It takes http(s)://host[:port].')
+    return {option: value for option, (_, value) in set_ones.items()}
 
 
 def _is_here(host: str, listening: str) -> bool:

@@ -62,7 +62,7 @@ KEY_TAKES = "printable ASCII characters, without spaces and quotes"
 PROVIDER_KEY_TAKES = "printable ASCII characters, without quotes around them"
 
 DATABASE_TAKES = "sqlite:///path or postgresql://user:password@host/name, signs such as @ and / written as %40 and %2F"
-STORE_TAKES = "file:///folder; s3:// is not supported yet"
+STORE_TAKES = "file:///folder or s3://bucket/prefix"
 
 SETTINGS = (
     Setting("host", read.read_host, "127.0.0.1", "an address or a name, without a port", "address to listen on"),
@@ -87,6 +87,10 @@ SETTINGS = (
             "hashes keys and signs links; the same on all servers that share a database", secret=True),
     Setting("link_seconds", read.read_whole_seconds, 3600, "whole seconds from 1 up",
             "how long a link to a picture works"),
+    Setting("c2pa_certificate", read.read_file, None, "a file of certificates in PEM, the signer's first",
+            "signs the pictures of this gateway's own engines; needs the extra provenance"),
+    Setting("c2pa_key", read.read_file, None, "a file with a private key in PEM, without a password",
+            "the key that belongs to the certificate"),
     Setting("fetch_allow", read.read_text, "", "host:port, addresses or networks, with commas between",
             "addresses that the image fetcher may reach although they are not public"),
     Setting("cors_origins", read.read_origins, (), "* or origins like https://example.com, with commas between",
@@ -123,6 +127,8 @@ class Settings:
     api_key: str | None = field(repr=False)
     secret: str | None = field(repr=False)
     link_seconds: int
+    c2pa_certificate: str | None
+    c2pa_key: str | None
     fetch_allow: str
     cors_origins: tuple[str, ...]
     max_body_mb: int
@@ -140,8 +146,13 @@ class Settings:
 
     @property
     def store_folder(self) -> Path:
-        """The folder that `store_url` names."""
+        """The folder that `store_url` names, where it names one."""
         return read.folder_of(self.store_url)
+
+    @property
+    def store_bucket(self) -> tuple[str, str] | None:
+        """The bucket that `store_url` names, and the prefix in it; `None` where it names a folder."""
+        return read.bucket_of(self.store_url)
 
     def secret_of(self, variables: Iterable[str]) -> tuple[str, str] | None:
         """(variable, secret) of the first of `variables` that is set, or set as a file by `NAME_FILE`.

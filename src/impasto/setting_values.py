@@ -19,6 +19,7 @@ SECRET_LENGTH = 32
 
 _MAX_SECONDS = 1e6
 _PASSWORD = re.compile(r"(?<=://)([^:@/]*):[^@/]*(?=@)|(?<=[?&])(password)=[^&]*")
+_BUCKET = re.compile(r"s3://([A-Za-z0-9][A-Za-z0-9._-]{1,62})((?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._-]+)*)/?")
 _PUBLIC_URL = re.compile(r"https?://[\w.:\[\]-]+(/[\w.~%-]+)*", re.ASCII)
 
 
@@ -37,6 +38,13 @@ def read_choice(value: str, choices: tuple[str, ...]) -> str:
 def read_folder(value: str) -> str:
     """A path; `~/` is the home folder."""
     if not value or {*"?%"} & {*value}:  # which mean something else in the URL of a database
+        raise ValueError
+    return str(Path(value).expanduser()) if value.startswith("~/") else value
+
+
+def read_file(value: str) -> str:
+    """The path of a file; `~/` is the home folder. Nothing is opened."""
+    if not value or not value.isprintable():
         raise ValueError
     return str(Path(value).expanduser()) if value.startswith("~/") else value
 
@@ -140,7 +148,9 @@ def read_database_url(value: str) -> str:
 
 
 def read_store_url(value: str) -> str:
-    """`file:///folder`."""
+    """`file:///folder` or `s3://bucket/prefix`."""
+    if _BUCKET.fullmatch(value):
+        return value
     parts = urlsplit(value)
     if not value.startswith("file:///") or not value.isprintable() or {*"?#"} & {*value}:
         raise ValueError
@@ -174,6 +184,12 @@ def read_retention(value: str) -> str:
 def folder_of(store_url: str) -> Path:
     """The folder that a `file:///…` URL names."""
     return Path(unquote(urlsplit(store_url).path))
+
+
+def bucket_of(store_url: str) -> tuple[str, str] | None:
+    """The bucket that an `s3://…` URL names, and the prefix in it, without slashes at its ends."""
+    found = _BUCKET.fullmatch(store_url)
+    return (found[1], found[2].removeprefix("/")) if found else None
 
 
 def without_password(url: str) -> str:

@@ -36,6 +36,7 @@ from impasto.domain.events import (
 )
 from impasto.domain.image import Dimensions
 from impasto.domain.usage import Usage
+from impasto.engines.credentials import Credentials, SigningError
 from impasto.engines.painter_worker import Painted, PaintTask, paint_task, prepare
 
 PIECE_BYTES = 192 << 10
@@ -48,9 +49,10 @@ def is_installed() -> bool:
 
 
 class PainterEngine:
-    """Answers calls to `local/painter`. `close` it at the end."""
+    """Answers calls to `local/painter`; with `credentials` its pictures are signed. `close` it at the end."""
 
-    def __init__(self) -> None:
+    def __init__(self, credentials: Credentials | None = None) -> None:
+        self._credentials = credentials
         self._pool: ProcessPoolExecutor | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._numbers = itertools.count()
@@ -65,7 +67,7 @@ class PainterEngine:
 
     async def answer(self, call: ModelCall) -> AsyncGenerator[Event, None]:
         """The painter's words and its picture, once it is done. Raises `Failure`."""
-        task = task_of(call, self._new_path())
+        task = task_of(call, self._new_path(), self._credentials)
         painting = self._begin(task)
         try:
             painted = await self._result_of(painting)
@@ -121,6 +123,8 @@ class PainterEngine:
             raise Failure(
                 Code.INTERNAL, "The painter's process died over this picture; the next one gets a new process."
             ) from error
+        except SigningError as error:
+            raise error.as_failure() from error
         except OSError as error:
             raise Failure(
                 Code.STORE_UNAVAILABLE,
@@ -148,7 +152,7 @@ def _pieces(path: str) -> Iterator[bytes]:
             yield piece
 
 
-def task_of(call: ModelCall, path: str) -> PaintTask:
+def task_of(call: ModelCall, path: str, credentials: Credentials | None = None) -> PaintTask:
     """What to paint: the last user's words over that turn's photos, else over the last picture of the conversation."""
     words, photos = _words_and_photos(call.turns)
     dimensions = _dimensions(call, photos)
@@ -161,6 +165,7 @@ def task_of(call: ModelCall, path: str) -> PaintTask:
         # Without a seed the words are one: the same request gives the same picture.
         seed=zlib.crc32(words.encode()) if seed is None else seed % 2**32,
         path=path,
+        credentials=credentials,
     )
 
 

@@ -11,6 +11,10 @@ from dataclasses import dataclass
 from multiprocessing import parent_process
 from pathlib import Path
 
+from impasto.domain.provenance import ALGORITHMIC_MEDIA, ALGORITHMICALLY_ENHANCED
+from impasto.engines.credentials import Credentials
+from impasto.engines.stamp import stamped
+
 PNG_COMPRESSION = 3
 """zlib level. Higher levels take seconds at 4K and save a few percent of a painted picture."""
 
@@ -19,7 +23,8 @@ PNG_COMPRESSION = 3
 class PaintTask:
     """What to paint: `photos` are PNG, JPEG or WebP files; without them the words are painted, with them edited.
 
-    `width` and `height` are pixels; `None` keeps a photo's own shape. The PNG goes to `path`.
+    `width` and `height` are pixels; `None` keeps a photo's own shape. The PNG goes to `path`, signed
+    where there are `credentials`.
     """
 
     words: str
@@ -28,6 +33,7 @@ class PaintTask:
     height: int | None
     seed: int
     path: str
+    credentials: Credentials | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +52,7 @@ def prepare() -> None:
 
 
 def paint_task(task: PaintTask) -> Painted:
-    """Paint `task` into its file. Raises `OSError` where the disk takes no more."""
+    """Paint `task` into its file. Raises `OSError` where the disk takes no more, and `SigningError`."""
     import cv2
 
     from impasto.painter.edit import edit
@@ -65,7 +71,11 @@ def paint_task(task: PaintTask) -> Painted:
     pixels = cv2.cvtColor(painting.pixels, cv2.COLOR_RGB2BGR)
     # OpenCV's own writing of files tells nothing of a full disk.
     _, png = cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, PNG_COMPRESSION])
-    Path(task.path).write_bytes(png.data)
+    source_type = ALGORITHMICALLY_ENHANCED if task.photos else ALGORITHMIC_MEDIA
+    picture = stamped(png.data, source_type, "painter")
+    if task.credentials:
+        picture = task.credentials.signed(picture, source_type)
+    Path(task.path).write_bytes(picture)
     return Painted(painting.words, {**painting.report, "seed": task.seed})
 
 

@@ -1,9 +1,10 @@
 """The sandbox: what keys for trying out are answered with, without a provider and for nothing.
 
 Rule: every model is answered in its own shape, with a small real picture in the ratio that was
-asked for or with a sentence; the same call is answered with the same bytes.
+asked for or with a sentence; the same call is answered with the same bytes, unless they are signed.
 """
 
+import asyncio
 import hashlib
 import struct
 import zlib
@@ -23,7 +24,10 @@ from impasto.domain.events import (
     UsageSeen,
 )
 from impasto.domain.image import Dimensions
+from impasto.domain.provenance import ALGORITHMIC_MEDIA
 from impasto.domain.usage import Usage
+from impasto.engines.credentials import Credentials, SigningError
+from impasto.engines.stamp import png_chunk, stamped
 
 LONGEST_SIDE = 64
 FRAME = 2
@@ -37,7 +41,10 @@ Colour = tuple[int, int, int]
 
 
 class Sandbox:
-    """Answers any call of any model."""
+    """Answers any call of any model; with `credentials` its pictures are signed."""
+
+    def __init__(self, credentials: Credentials | None = None) -> None:
+        self._credentials = credentials
 
     def check_ready(self, call: ModelCall) -> None:
         """There is nothing that could be missing."""
@@ -48,12 +55,21 @@ class Sandbox:
             if "text" in (call.modalities or call.model.output):
                 yield Text(PICTURE_WORDS)
             yield ImageStarted("image/png")
-            yield ImageData(pybase64.b64encode(picture_of(call)))
+            yield ImageData(pybase64.b64encode(await self._picture(call)))
             yield ImageEnded()
         else:
             yield Text(JSON_WORDS if call.response_format else WORDS)
         yield UsageSeen(Usage())
         yield Finished(FinishReason.STOP, "sandbox")
+
+    async def _picture(self, call: ModelCall) -> bytes:
+        picture = stamped(picture_of(call), ALGORITHMIC_MEDIA, "sandbox")
+        if self._credentials is None:
+            return picture
+        try:
+            return await asyncio.to_thread(self._credentials.signed, picture, ALGORITHMIC_MEDIA)
+        except SigningError as error:
+            raise error.as_failure() from error
 
 
 def picture_of(call: ModelCall) -> bytes:
@@ -86,13 +102,9 @@ def _png(size: Dimensions, top: Colour, bottom: Colour, frame: Colour) -> bytes:
         rows.append(b"\0" + side + bytes(_between(top, bottom, row, size.height)) * (size.width - 2 * width) + side)
     header = struct.pack(">IIBBBBB", size.width, size.height, 8, 2, 0, 0, 0)
     chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(b"".join(rows), 9)), (b"IEND", b""))
-    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(kind, data) for kind, data in chunks)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(png_chunk(kind, data) for kind, data in chunks)
 
 
 def _between(one: Colour, other: Colour, step: int, steps: int) -> Colour:
     red, green, blue = (a + (b - a) * step // max(1, steps - 1) for a, b in zip(one, other, strict=True))
     return red, green, blue
-
-
-def _chunk(kind: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(data, zlib.crc32(kind)))
