@@ -72,12 +72,13 @@ def decoded(data: bytes) -> Any:
     return pyvips.Image.new_from_buffer(data, "")
 
 
-def png_of(width: int, height: int, pixels: bytes = b"") -> bytes:
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+def png_chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(pixels)) + chunk(b"IEND", b"")
+
+def png_of(width: int, height: int, pixels: bytes = b"") -> bytes:
+    header = png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + header + png_chunk(b"IDAT", zlib.compress(pixels)) + png_chunk(b"IEND", b"")
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -117,6 +118,14 @@ def test_the_colour_profile_is_kept_and_what_else_is_said_is_not(media_type: str
     assert "exif-data" in decoded(data).get_fields()
     assert not {"exif-data", "xmp-data", "iptc-data"} & {*made.get_fields()}
     assert made(100, 100)[:3] == pytest.approx(wide(200, 200), abs=8)
+
+
+def test_credentials_do_not_survive_and_nothing_pretends_that_they_do() -> None:
+    data = picture("png")
+    manifest = b"\0\0\0\x20jumbc2pa" + bytes(20)
+    signed = data[:33] + png_chunk(b"caBX", manifest) + data[33:]
+    for media_type in FORMATS.values():
+        assert b"c2pa" not in convert(signed, media_type, 320)
 
 
 @pytest.mark.parametrize("kind", ["jpeg", "png", "webp"])
