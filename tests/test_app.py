@@ -14,9 +14,11 @@ from impasto.app import (
     link_base,
     load_operators_catalogue,
     secrets_of,
+    store_of,
 )
 from impasto.config import ConfigError, Settings, load_settings
 from impasto.storage.keys import make_first_key
+from impasto.storage.object_store import ObjectStore
 
 KEY = "a_key_of_more_than_twenty_characters"
 
@@ -123,11 +125,47 @@ def test_a_provider_is_available_once_its_key_is_set() -> None:
         ({"IMPASTO_FETCH_ALLOW": "nonsense::::"}, "IMPASTO_FETCH_ALLOW: "),
         ({"GEMINI_API_KEY": '"x"'}, "GEMINI_API_KEY: "),
         ({"GOOGLE_GEMINI_BASE_URL": "x"}, "GOOGLE_GEMINI_BASE_URL: "),
+        ({"IMPASTO_C2PA_KEY": "key.pem"}, "IMPASTO_C2PA_KEY is set, and IMPASTO_C2PA_CERTIFICATE is not. Set both"),
+        ({"IMPASTO_C2PA_CERTIFICATE": "c.pem"}, "IMPASTO_C2PA_CERTIFICATE is set, and IMPASTO_C2PA_KEY is not."),
+        ({"IMPASTO_C2PA_CERTIFICATE": "gone", "IMPASTO_C2PA_KEY": "gone"}, "IMPASTO_C2PA_CERTIFICATE: gone cannot be"),
     ],
 )
 def test_build_refuses_what_cannot_work(environment: dict[str, str], said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         build(settings_with(**environment))
+
+
+def test_a_bucket_takes_the_variables_that_operators_know(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("sesame\n")
+    environment = {
+        "IMPASTO_STORE_URL": "s3://pictures/gateway",
+        "AWS_ACCESS_KEY_ID": "AKIA",
+        "AWS_SECRET_ACCESS_KEY_FILE": str(tmp_path / "secret"),
+        "AWS_DEFAULT_REGION": "eu-west-1",
+        "AWS_ENDPOINT_URL": "https://all.example",
+        "AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9000",
+    }
+    opened = store_of(settings_with(**environment))("p1")
+    assert isinstance(opened, ObjectStore)
+    assert (opened._bucket.name, opened._bucket.prefix) == ("pictures", "gateway")
+    assert opened._bucket.options == {
+        "access_key_id": "AKIA",
+        "secret_access_key": "sesame",
+        "region": "eu-west-1",
+        "endpoint": "http://127.0.0.1:9000",
+    }
+    opened.close()
+
+
+@pytest.mark.parametrize("endpoint", ["nonsense", "127.0.0.1:9000", "ftp://host", "http://", "http://host:99999"])
+def test_an_endpoint_that_is_no_address_is_refused(endpoint: str) -> None:
+    with pytest.raises(ConfigError, match=r"^AWS_ENDPOINT_URL: .* is no address"):
+        build(settings_with(IMPASTO_STORE_URL="s3://pictures", AWS_ENDPOINT_URL=endpoint))
+
+
+def test_what_a_bucket_needs_is_named_where_it_is_not_installed() -> None:
+    with pytest.raises(ConfigError, match=r"pip install 'impasto\[s3\]'"):
+        store_of(settings_with(IMPASTO_STORE_URL="s3://pictures"), lambda _: None)
 
 
 def test_a_mistake_in_the_operators_catalogue_names_its_file(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from impasto.cli.doctor import examine
 from impasto.storage.database import database_at
 from impasto.storage.secret import check_same_secret
 from impasto.storage.tables import balances
+from tests.buckets import TestBucket
 from tests.cli.conftest import Impasto
 from tests.cli.test_gateway import server_that_says
 from tests.fakes.books import open_books
@@ -50,6 +51,11 @@ def test_a_fresh_machine_has_notes_and_nothing_bad() -> None:
         ({"IMPASTO_FETCH_ALLOW": "::::"}, "IMPASTO_FETCH_ALLOW"),
         ({"IMPASTO_URL": "http://127.0.0.1:1"}, "no gateway answers at http://127.0.0.1:1. Start it there"),
         ({"IMPASTO_URL": "nonsense"}, "no gateway answers at nonsense."),
+        ({"IMPASTO_C2PA_KEY": "key.pem"}, "IMPASTO_C2PA_CERTIFICATE is not. Set both"),
+        (
+            {"IMPASTO_C2PA_CERTIFICATE": "/dev/null", "IMPASTO_C2PA_KEY": "/dev/null"},
+            "IMPASTO_C2PA_KEY: /dev/null holds no key that can be used.",
+        ),
         ({"GEMINI_API_KEY": '"x"'}, "GEMINI_API_KEY: this value is no key."),
         ({"GEMINI_API_KEY_FILE": "gone"}, "GEMINI_API_KEY_FILE: gone cannot be read"),
         ({"GOOGLE_GEMINI_BASE_URL": "http://localhost:8080"}, "this very server"),
@@ -62,6 +68,25 @@ def test_a_fresh_machine_has_notes_and_nothing_bad() -> None:
 )
 def test_what_people_get_wrong_is_found_with_its_cure(environment: dict[str, str], bad: str) -> None:
     assert bad in found("bad", **environment)
+
+
+def test_a_bucket_is_tried_and_left_as_it_was(bucket: TestBucket) -> None:
+    environment = {"IMPASTO_STORE_URL": f"s3://{bucket.name}/gateway", **bucket.environment}
+    assert not found("bad", **environment)
+    good = found("good", **environment)
+    assert f"s3://{bucket.name}/gateway can be written, listed, read and deleted from." in good
+    assert "where answers wait on their way to the bucket, has" in good
+    assert bucket.names() == []
+
+
+def test_a_bucket_that_cannot_be_used_is_bad(bucket: TestBucket) -> None:
+    bad = found("bad", IMPASTO_STORE_URL="s3://nobodys", **bucket.environment)
+    assert bad.startswith("s3://nobodys cannot be used (")
+    assert "NoSuchBucket" in bad
+    assert "Check IMPASTO_STORE_URL, the AWS_* variables" in bad
+    assert bucket.environment["AWS_SECRET_ACCESS_KEY"] not in bad
+    environment = bucket.environment | {"AWS_ENDPOINT_URL_S3": "nonsense"}
+    assert found("bad", IMPASTO_STORE_URL="s3://nobodys", **environment).count("AWS_ENDPOINT_URL_S3") == 1
 
 
 def test_a_key_that_others_can_read_is_bad(folder: Path) -> None:

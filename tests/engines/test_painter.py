@@ -9,12 +9,16 @@ from typing import Any
 
 import pytest
 
+from impasto import __version__
 from impasto.domain.chat import ImagePart, ModelCall, Sampling, TextPart, Turn
 from impasto.domain.errors import Code, Failure
 from impasto.domain.events import Event, Finished, FinishReason, ImageData, ImageEnded, ImageStarted, Report, Text
 from impasto.domain.image import Dimensions, ImageConfig, dimensions_of, media_type_of
 from impasto.domain.model import ImageLimits
+from impasto.domain.provenance import ALGORITHMIC_MEDIA, ALGORITHMICALLY_ENHANCED, Provenance, provenance_of
+from impasto.engines.credentials import Credentials, load_credentials
 from impasto.engines.painter import PIECE_BYTES, PainterEngine, is_installed, task_of
+from tests.fakes.certificates import KEYS, chain_for, pem_of, written
 from tests.fakes.models import a_call, a_model, a_text_model
 from tests.fakes.pictures import png
 
@@ -277,3 +281,53 @@ def test_an_engine_that_never_painted_can_be_closed() -> None:
     engine = PainterEngine()
     engine.close()
     engine.close()
+
+
+# --- what pictures say of their origin ---
+
+
+def origin_of(picture: bytes) -> Provenance:
+    return provenance_of(lambda offset, count: picture[offset : offset + count], len(picture), "image/png")
+
+
+@needs_painter
+async def test_pictures_say_that_an_algorithm_made_or_changed_them(engine: PainterEngine) -> None:
+    made = picture_in(await painted(engine))
+    changed = picture_in(await painted(engine, painting([saying("as a sketch", photo(RED, 3, 2))])))
+    assert origin_of(made) == Provenance(None, ALGORITHMIC_MEDIA)
+    assert origin_of(changed) == Provenance(None, ALGORITHMICALLY_ENHANCED)
+    for picture in (made, changed):
+        assert f"impasto painter {__version__}".encode() in picture
+        assert b"banana" not in picture
+        assert b"sketch" not in picture
+
+
+@needs_painter
+async def test_with_credentials_pictures_are_signed(tmp_path: Path) -> None:
+    pytest.importorskip("c2pa")
+    key = KEYS["ed25519"]()
+    engine = PainterEngine(load_credentials(*written(tmp_path, chain_for(key), pem_of(key))))
+    try:
+        made = origin_of(picture_in(await painted(engine)))
+        changed = origin_of(picture_in(await painted(engine, painting([saying("as a sketch", photo(RED, 3, 2))]))))
+    finally:
+        engine.close()
+    assert made.c2pa is not None
+    assert changed.c2pa is not None
+    assert (made.c2pa.claim_generator, made.c2pa.digital_source_type) == ("impasto", ALGORITHMIC_MEDIA)
+    assert changed.c2pa.digital_source_type == ALGORITHMICALLY_ENHANCED
+
+
+@needs_painter
+async def test_a_picture_that_cannot_be_signed_is_ours_and_the_next_one_too() -> None:
+    pytest.importorskip("c2pa")
+    engine = PainterEngine(Credentials(b"no certificate", b"no key", "es256"))
+    try:
+        for _ in range(2):
+            with pytest.raises(Failure) as raised:
+                await painted(engine)
+            assert raised.value.code is Code.INTERNAL
+            assert raised.value.logged.startswith("content credentials: ")
+            assert files_of(engine) == []
+    finally:
+        engine.close()

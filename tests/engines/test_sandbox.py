@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Sequence
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -9,11 +10,15 @@ import pytest
 
 from impasto.completions.ports import Answerers
 from impasto.domain.chat import ModelCall, Sampling, Turn
+from impasto.domain.errors import Code, Failure
 from impasto.domain.events import Event, Finished, FinishReason, ImageData, ImageEnded, ImageStarted, Text, UsageSeen
 from impasto.domain.image import ImageConfig
+from impasto.domain.provenance import ALGORITHMIC_MEDIA, Provenance, provenance_of
 from impasto.domain.tools import ResponseFormat
 from impasto.domain.usage import Usage
+from impasto.engines.credentials import Credentials, load_credentials
 from impasto.engines.sandbox import JSON_WORDS, LONGEST_SIDE, PICTURE_WORDS, WORDS, Sandbox
+from tests.fakes.certificates import KEYS, chain_for, pem_of, written
 from tests.fakes.models import a_call, a_model, a_text_model
 
 END = [UsageSeen(Usage()), Finished(FinishReason.STOP, "sandbox")]
@@ -87,3 +92,31 @@ async def test_a_picture_alone_comes_alone() -> None:
 async def test_any_conversation_is_answered() -> None:
     for turns in ((), (Turn("user", ()),), "\ud800"):
         assert await picture_for(turns=turns)
+
+
+# --- what pictures say of their origin ---
+
+
+def origin_of(picture: bytes) -> Provenance:
+    return provenance_of(lambda offset, count: picture[offset : offset + count], len(picture), "image/png")
+
+
+async def test_pictures_say_that_an_algorithm_made_them() -> None:
+    assert origin_of(await picture_for()) == Provenance(None, ALGORITHMIC_MEDIA)
+
+
+async def test_with_credentials_pictures_are_signed(tmp_path: Path) -> None:
+    pytest.importorskip("c2pa")
+    key = KEYS["es256"]()
+    sandbox = Sandbox(load_credentials(*written(tmp_path, chain_for(key), pem_of(key))))
+    found = origin_of(png_in([event async for event in sandbox.answer(a_call())])).c2pa
+    assert found is not None
+    assert (found.claim_generator, found.digital_source_type) == ("impasto", ALGORITHMIC_MEDIA)
+
+
+async def test_a_picture_that_cannot_be_signed_is_a_failure_of_ours() -> None:
+    pytest.importorskip("c2pa")
+    sandbox = Sandbox(Credentials(b"no certificate", b"no key", "es256"))
+    with pytest.raises(Failure) as raised:
+        [event async for event in sandbox.answer(a_call())]
+    assert raised.value.code is Code.INTERNAL
