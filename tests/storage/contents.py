@@ -4,7 +4,7 @@ them."""
 import asyncio
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -129,6 +129,11 @@ class Contents:
         seconds = (self.now_ms - age_ms) / 1000
         os.utime(self.store._shard(sha256) / sha256, (seconds, seconds))
         return sha256
+
+    async def touch_rows(self, hashes: Collection[str], kept_ms: int) -> None:
+        """These were kept again."""
+        statement = update(blobs).where(blobs.c.sha256.in_(hashes)).values(kept_ms=kept_ms)
+        await self.database.write(lambda connection: connection.execute(statement))
 
     async def end(self, id_: str) -> None:
         """A generation that ran has ended, without a picture."""

@@ -78,7 +78,7 @@ async def test_the_oldest_go_until_the_rest_fits(database: Database, shelf: Shel
 async def test_sweepers_of_several_machines_together_let_go_of_what_one_would(database: Database) -> None:
     for number in range(40):
         await name(database, f"{number:064x}", 10, NOW_MS - DAY_MS)
-    together = [database.write(_forgetting(NOW_MS, 305)) for _ in range(6)]
+    together = [database.write(_forgetting(NOW_MS, 305, NOW_MS)) for _ in range(6)]
     assert sum(map(len, await asyncio.gather(*together))) == 10
 
 
