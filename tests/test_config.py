@@ -103,7 +103,13 @@ def test_an_empty_variable_is_one_that_is_not_set() -> None:
         ("IMPASTO_CORS_ORIGINS", "https://a.example,http://["),
         ("IMPASTO_DATA", "what?"),
         ("IMPASTO_DATA", "100%"),
-        ("IMPASTO_STORE_URL", "s3://bucket/prefix"),
+        ("IMPASTO_STORE_URL", "s3://"),
+        ("IMPASTO_STORE_URL", "s3:///prefix"),
+        ("IMPASTO_STORE_URL", "s3://bucket/a//b"),
+        ("IMPASTO_STORE_URL", "s3://bucket/../other"),
+        ("IMPASTO_STORE_URL", "s3://key:secret@bucket"),
+        ("IMPASTO_STORE_URL", "s3://bucket?region=x"),
+        ("IMPASTO_STORE_URL", "gs://bucket"),
         ("IMPASTO_STORE_URL", "/srv/store"),
         ("IMPASTO_STORE_URL", "file://host/store"),
         ("IMPASTO_STORE_URL", "file:///"),
@@ -167,8 +173,17 @@ def test_the_database_and_the_store_lie_in_the_data_folder_unless_they_are_named
     assert settings.store_folder == Path("/srv/store")
 
 
-def test_a_store_elsewhere_is_said_not_to_be_supported_yet() -> None:
-    assert "s3:// is not supported yet" in failure({"IMPASTO_STORE_URL": "s3://bucket"})
+@pytest.mark.parametrize(
+    ("url", "bucket"),
+    [
+        ("s3://pictures", ("pictures", "")),
+        ("s3://pictures/", ("pictures", "")),
+        ("s3://my.pictures-2/gateway/one/", ("my.pictures-2", "gateway/one")),
+        ("file:///srv/s3/store", None),
+    ],
+)
+def test_a_store_may_be_in_a_bucket(url: str, bucket: tuple[str, str] | None) -> None:
+    assert load_settings(environment={"IMPASTO_STORE_URL": url}).store_bucket == bucket
 
 
 def test_a_public_address_ends_without_a_slash() -> None:

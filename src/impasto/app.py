@@ -194,12 +194,12 @@ def keeping_of(settings: Settings) -> Keeping:
         raise ConfigError(f"IMPASTO_DATABASE_URL: {error}.") from error
 
 
-def store_of(settings: Settings) -> Callable[[str], Store]:
+def store_of(settings: Settings, find_library: Callable[[str], object] = find_spec) -> Callable[[str], Store]:
     """What opens the store for the process of a name. Raises `ConfigError`."""
     bucket = settings.store_bucket
     if bucket is None:
         return partial(FileStore, settings.store_folder)
-    if find_spec("obstore") is None:
+    if find_library("obstore") is None:
         raise ConfigError("IMPASTO_STORE_URL names a bucket, which needs: pip install 'impasto[s3]'.")
     spool = Path(settings.data) / SPOOL_FOLDER
     return partial(ObjectStore, Bucket(*bucket, _bucket_options(settings)), spool, time.time)

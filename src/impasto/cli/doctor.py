@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from impasto.app import access_of, check_settings, first_key_of, load_operators_catalogue
+from impasto.app import access_of, check_settings, first_key_of, load_operators_catalogue, store_of
 from impasto.catalogue.catalogue import Catalogue
 from impasto.cli.books import read_books
 from impasto.cli.gateway import RemoteGateway
@@ -26,9 +26,11 @@ from impasto.cli.models import is_retired
 from impasto.cli.options import config_option, json_option
 from impasto.cli.serve import SAFE_KEY_LENGTH, check_key
 from impasto.config import ConfigError, Settings, load_settings
+from impasto.domain.errors import Failure
 from impasto.engines.painter import is_installed
 from impasto.storage.books import check_books, count_entries
 from impasto.storage.keys import FIRST_KEY_FILE
+from impasto.storage.object_store import ObjectStore
 from impasto.storage.secret import SecretError, find_secret, is_same_secret
 
 NEEDED_SPACE_BYTES = 1 << 30
@@ -50,7 +52,8 @@ class Finding:
 def command(as_json: bool, config: str | None) -> None:
     """Look for what is wrong with this set-up and say how to mend it.
 
-    It opens connections to the providers that a key is set for, and asks them nothing. Exits 1 if anything is wrong.
+    It opens connections to the providers that a key is set for, and asks them nothing; into a bucket it puts an object
+    of a few bytes, and takes it away again. Exits 1 if anything is wrong.
     """
     findings = list(examine(config))
     if as_json:
@@ -74,7 +77,9 @@ def examine(config: str | None = None, environment: Mapping[str, str] | None = N
         yield Finding("note", f".env in this folder sets {', '.join(sorted(settings.dotenv_names))}.")
     yield from _libraries(settings)
     yield _folder("data", Path(settings.data), "IMPASTO_DATA")
-    if settings.sources["store_url"] != "default":
+    if settings.store_bucket:
+        yield from _bucket(settings)
+    elif settings.sources["store_url"] != "default":
         yield _folder("store", settings.store_folder, "IMPASTO_STORE_URL")
     yield from _books(settings)
     yield _space(settings)
@@ -113,6 +118,26 @@ def _folder(what: str, path: Path, variable: str) -> Finding:
     if not existing.is_dir() or not os.access(existing, os.W_OK):
         return Finding("bad", f"{path} cannot be written. Set {variable} to a folder that this user may write.")
     return Finding("good", f"The {what} folder {path} can be written.")
+
+
+def _bucket(settings: Settings) -> Iterator[Finding]:
+    """Puts something tiny there, and takes it away again."""
+    try:
+        store = store_of(settings)(f"doctor-{os.urandom(8).hex()}")
+    except ConfigError:  # told with the other settings
+        return
+    if isinstance(store, ObjectStore):
+        try:
+            store.probe()
+        except Failure as failure:
+            yield Finding(
+                "bad",
+                f"{settings.store_url} cannot be used ({failure.logged.removeprefix('store: ')}). Check "
+                "IMPASTO_STORE_URL, the AWS_* variables, and what they may do: docs/operating.md lists it.",
+            )
+        else:
+            yield Finding("good", f"{settings.store_url} can be written, listed, read and deleted from.")
+    store.close()
 
 
 def _books(settings: Settings) -> Iterator[Finding]:
@@ -156,9 +181,11 @@ def _secret(settings: Settings) -> Iterator[Finding]:
 
 
 def _space(settings: Settings) -> Finding:
-    folder = next(path for path in (settings.store_folder, *settings.store_folder.parents) if path.is_dir())
-    free = shutil.disk_usage(folder).free
-    said = f"{settings.store_folder}, where answers are kept, has"
+    place, what = settings.store_folder, "are kept"
+    if settings.store_bucket:
+        place, what = Path(settings.data).absolute(), "wait on their way to the bucket"
+    free = shutil.disk_usage(next(path for path in (place, *place.parents) if path.is_dir())).free
+    said = f"{place}, where answers {what}, has"
     if free < NEEDED_SPACE_BYTES:
         return Finding(
             "bad", f"{said} {free >> 20} MB left. Free some, lower IMPASTO_RETENTION, or set IMPASTO_STORE_URL."

@@ -6,7 +6,7 @@ Rule: made without touching anything; opened before the first request and closed
 import asyncio
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -15,7 +15,6 @@ from impasto.completions.ports import Ledger
 from impasto.domain.keys import VirtualKey, secret_from
 from impasto.domain.retention import Retention
 from impasto.domain.spending import BudgetState, Group, Question, Totals
-from impasto.storage.blobs import FileStore
 from impasto.storage.caretaker import Caretaker
 from impasto.storage.database import Database, database_at
 from impasto.storage.deletion import SqlDeletion
@@ -24,6 +23,7 @@ from impasto.storage.key_register import SqlKeyRegister
 from impasto.storage.keys import SqlKeys, hashing_key_of
 from impasto.storage.ledger import SqlLedger
 from impasto.storage.processes import Processes
+from impasto.storage.store import Store
 from impasto.storage.totals import totals_of
 from impasto.storage.uploads import SqlUploads
 from impasto.storage.usage import budget_state_of, spending_of
@@ -36,7 +36,7 @@ class Keeping:
     """One process's hold on what its gateway keeps."""
 
     database: Database
-    store: FileStore
+    store: Store
     ledger: Ledger
     gallery: SqlGallery
     keys: SqlKeys
@@ -50,16 +50,17 @@ class Keeping:
     def at(
         cls,
         database_url: str,
-        store_folder: Path,
+        open_store: Callable[[str], Store],
         data: Path,
         secret: bytes,
         fixed_keys: Mapping[str, VirtualKey],
         retention: Retention,
     ) -> Self:
-        """What is kept in this database and this folder; `data` is this machine's own. Raises `DatabaseUrlError`."""
+        """What is kept in this database and this store, which is opened by the name of a process; `data` is this
+        machine's own. Raises `DatabaseUrlError`."""
         process = f"p-{os.urandom(8).hex()}"
         database = database_at(database_url)
-        store = FileStore(store_folder, process)
+        store = open_store(process)
         ledger = SqlLedger(database, process, time.time)
         hashing_key = hashing_key_of(secret)
         keys = SqlKeys(database, hashing_key, fixed_keys, time.time)

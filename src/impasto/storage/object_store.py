@@ -59,6 +59,24 @@ RETRIES = 3
 RETRY_SECONDS = 6.0
 """After so long nothing is tried again, so that a bucket that is away keeps nobody waiting for minutes."""
 
+OPTIONS: Mapping[str, tuple[str, ...]] = {
+    "endpoint": ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"),
+    "region": ("AWS_REGION", "AWS_DEFAULT_REGION"),
+    "access_key_id": ("AWS_ACCESS_KEY_ID",),
+    "secret_access_key": ("AWS_SECRET_ACCESS_KEY",),
+    "session_token": ("AWS_SESSION_TOKEN",),
+    "role_arn": ("AWS_ROLE_ARN",),
+    "role_session_name": ("AWS_ROLE_SESSION_NAME",),
+    "web_identity_token_file": ("AWS_WEB_IDENTITY_TOKEN_FILE",),
+    "container_credentials_relative_uri": ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",),
+    "container_credentials_full_uri": ("AWS_CONTAINER_CREDENTIALS_FULL_URI",),
+    "container_authorization_token_file": ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",),
+    "virtual_hosted_style_request": ("AWS_VIRTUAL_HOSTED_STYLE_REQUEST",),
+    "server_side_encryption": ("AWS_SERVER_SIDE_ENCRYPTION",),
+    "sse_kms_key_id": ("AWS_SSE_KMS_KEY_ID",),
+}
+"""obstore's options, and the variables that they are read from, the first that is set."""
+
 _COPY = re.compile(r"blobs/[0-9a-f]{2}/([0-9a-f]{64})/(\d{13})-[^/]+")
 _log = logging.getLogger("impasto.storage")
 
