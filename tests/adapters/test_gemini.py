@@ -199,7 +199,7 @@ def test_the_models_name_cannot_leave_its_place_in_the_path() -> None:
         ("error-400-key", Code.PROVIDER_AUTH, False, None, "key or account"),
         ("error-400-key-expired", Code.PROVIDER_AUTH, False, None, "key or account"),
         ("error-400-location", Code.PROVIDER_AUTH, False, None, "key or account"),
-        ("error-400-signature", Code.PROVIDER_REJECTED, False, None, "missing a thought_signature"),
+        ("error-400-signature", Code.SIGNATURE_REFUSED, False, None, "missing a thought_signature"),
         ("error-400-unknown-name", Code.PROVIDER_WRONG, False, None, "did not understand"),
         ("error-401", Code.PROVIDER_AUTH, False, None, "nothing was spent"),
         ("error-403", Code.PROVIDER_AUTH, False, None, "nothing was spent"),

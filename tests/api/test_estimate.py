@@ -11,10 +11,14 @@ import pytest
 from impasto.api.admission import Admission
 from impasto.api.estimate import Estimates
 from impasto.catalogue.catalogue import Catalogue
+from impasto.completions.recall import Recall
 from impasto.domain.budget import Balance, Budget
 from impasto.domain.errors import Code, Failure
 from impasto.domain.keys import VirtualKey
 from impasto.domain.spending import BudgetState
+from tests.fakes.blobs import MemoryStore
+from tests.fakes.gallery import MemoryGallery
+from tests.fakes.ledger import MemoryLedger
 from tests.fakes.models import a_catalogue, a_model, a_price, a_text_model, retiring
 from tests.fakes.pictures import png
 
@@ -55,7 +59,8 @@ async def estimate(
         sent.extend(message.get("body", b""))
 
     scope = {"type": "http", "headers": [], "impasto.key": key, "impasto.facts": {}}
-    await Estimates(catalogue, Admission(1 << 20, 1.0), 1 << 20, budgets or Budgets())(scope, receive, send)
+    recall = Recall(MemoryGallery(), MemoryLedger(), MemoryStore(), lambda _: None)
+    await Estimates(catalogue, Admission(1 << 20, 1.0), 1 << 20, budgets or Budgets(), recall)(scope, receive, send)
     return json.loads(sent, parse_float=Decimal)
 
 

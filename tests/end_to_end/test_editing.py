@@ -73,3 +73,22 @@ async def test_five_turns_with_a_restart_in_between(shape: str, delivery: str, a
         [SIGNED_WORDS, WORDS, SIGNED_PICTURE],  # where a lone picture is shown, it is the last
     )
     assert "thoughtSignature" not in str(messages)
+
+
+async def test_a_signature_that_is_no_longer_taken_costs_a_memory_and_no_picture(tmp_path: Path) -> None:
+    async with GeminiSimulator(signature_characters=4000) as google:
+        environment = {"GEMINI_API_KEY": "a key", "GOOGLE_GEMINI_BASE_URL": google.base_url}
+        async with (
+            gateway(tmp_path, environment) as running,
+            AsyncOpenAI(base_url=f"{running.url}/v3", api_key=KEY, max_retries=0) as client,
+        ):
+            messages: list[Any] = [{"role": "user", "content": WISHES[0]}]
+            messages += [await whole(client, messages, {}), {"role": "user", "content": WISHES[1]}]
+            for blob in (tmp_path / "store" / "blobs").rglob("*"):
+                if blob.is_file() and blob.stat().st_size == 4000:
+                    blob.write_bytes(b"A" * 4000)
+            second = await client.chat.completions.create(model=MODEL, messages=messages)
+        assert second.to_dict(warnings=False)["signatures_refused"] is True
+        refused, answered = google.calls[1:]
+    assert [len(model_turns(call)) for call in (refused, answered)] == [1, 0]
+    assert str(answered.body).count("inlineData") == 1

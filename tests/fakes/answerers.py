@@ -1,7 +1,7 @@
 """Answerers that play a script: events in their order, and a failure where one stands."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field
 
 from impasto.domain.chat import ModelCall
@@ -12,7 +12,9 @@ Script = Sequence[Event | BaseException]
 
 @dataclass(slots=True)
 class FakeAnswerers:
-    """Plays `script` for every call, or `by_model[model.id]` where that is there. `calls` are those that were made.
+    """Plays `script` for every call, or `by_model[model.id]` where that is there, or what `by_call` says.
+
+    `calls` are those that were made.
 
     An exception in a script is raised when its turn comes; `not_ready` is raised by `check_ready`.
     With `hangs`, an answer never ends after its script. `pause_seconds` is how long each event lets wait for itself.
@@ -20,6 +22,7 @@ class FakeAnswerers:
 
     script: Script = ()
     by_model: dict[str, Script] = field(default_factory=dict)
+    by_call: Callable[[ModelCall], Script] | None = None
     not_ready: Exception | None = None
     hangs: bool = False
     pause_seconds: float = 0
@@ -31,7 +34,8 @@ class FakeAnswerers:
 
     async def answer(self, call: ModelCall) -> AsyncGenerator[Event, None]:
         self.calls.append(call)
-        for step in self.by_model.get(call.model.id, self.script):
+        script = self.by_call(call) if self.by_call else self.by_model.get(call.model.id, self.script)
+        for step in script:
             await asyncio.sleep(self.pause_seconds)
             if isinstance(step, BaseException):
                 raise step

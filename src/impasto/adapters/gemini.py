@@ -312,6 +312,7 @@ class _ErrorBody(msgspec.Struct):
 _error_body = msgspec.json.Decoder(_ErrorBody | list[_ErrorBody])
 _KEY_REFUSED = re.compile(r"API key (not valid|expired|not found)", re.IGNORECASE)
 _NO_QUOTA = re.compile(r"limit: 0(?!\.?\d)")
+_SIGNATURE = re.compile(r"thought[ _]signature", re.IGNORECASE)
 _SECONDS = re.compile(r"([0-9]+(?:\.[0-9]+)?)s?")
 _LONGEST_WAIT_SECONDS = 24 * 3600
 
@@ -342,6 +343,9 @@ _ACCOUNT = _Meaning(
 )
 _NOT_UNDERSTOOD = _Meaning(Code.PROVIDER_WRONG, "{provider} did not understand what this gateway sent.{said}")
 _REJECTED = _Meaning(Code.PROVIDER_REJECTED, "{provider} refused the request, and nothing was spent.{said}")
+_SIGNATURE_REFUSED = _Meaning(
+    Code.SIGNATURE_REFUSED, "{provider} does not take back what it signed before, and nothing was spent.{said}"
+)
 _UNKNOWN_MODEL = _Meaning(Code.MODEL_RETIRED, "{provider} does not know this model.")
 _WITHOUT_QUOTA = _Meaning(
     Code.PROVIDER_NO_QUOTA,
@@ -364,6 +368,8 @@ def _meaning_of(status: int, error: _Error | None) -> _Meaning:
             return _ACCOUNT
         case 400 if error and "Unknown name" in error.text:
             return _NOT_UNDERSTOOD
+        case 400 if error and _SIGNATURE.search(error.text):
+            return _SIGNATURE_REFUSED
         case 400 | 413 if error:
             return _REJECTED
         case 404 if error and error.status == "NOT_FOUND":

@@ -107,6 +107,8 @@ def receipt_of(answers: Answers) -> dict[str, object]:
         body["retention"] = _retention_body(answers.asking.keeps)
     if without_gps := {where: None for each in answers.completions.values() for where in each.without_gps}:
         body["gps_removed"] = list(without_gps)
+    if any(each.signatures_refused for each in answers.completions.values()):
+        body["signatures_refused"] = True
     if first.facts:
         body[first.served_by.provider] = first.facts
     if answers.asking.manner.ignored:

@@ -38,6 +38,7 @@ _STATUS_AND_TYPE: dict[Code, tuple[int, str]] = {
     Code.IMAGE_FETCH_FAILED: (400, "invalid_request_error"),
     Code.CANNOT_PAINT: (400, "invalid_request_error"),
     Code.PROVIDER_REJECTED: (400, "invalid_request_error"),
+    Code.SIGNATURE_REFUSED: (400, "invalid_request_error"),
     Code.PROVIDER_RATE_LIMITED: (429, "rate_limit_error"),
     Code.PROVIDER_NO_QUOTA: (503, "server_error"),
     Code.PROVIDER_OVERLOADED: (503, "server_error"),

@@ -21,6 +21,7 @@ from impasto.api.chat_wire import ChatBody, parse_chat_body
 from impasto.api.money import json_number
 from impasto.catalogue.catalogue import Catalogue
 from impasto.completions.estimate import Bound, Estimate, estimate_for
+from impasto.completions.recall import Recall
 from impasto.completions.route import Route, route_of
 from impasto.domain.keys import VirtualKey
 from impasto.domain.money import dollars_of, nano_to_reserve
@@ -42,14 +43,17 @@ class Estimates:
     admission: Admission
     max_body_bytes: int
     budget_of: ReadBudget
+    recall: Recall
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async with self.admission.held(bytes_held_by(scope, self.max_body_bytes)):
             body = parse_chat_body(await read_body(scope, receive, self.max_body_bytes))
             note(scope, model=body.request.model[:100])
             key = caller_of(scope)
-            route = _for_key(route_of(body.request, self.catalogue), key)
-            answer = _estimate_body(body, route, estimate_for(route, body.request))
+            # What an earlier answer comes back as may be more than what was sent of it.
+            request = (await self.recall.recalled(body.request, key.id, body.session_id)).request
+            route = _for_key(route_of(request, self.catalogue), key)
+            answer = _estimate_body(body, route, estimate_for(route, request))
         answer["budget"] = _budget_body(await self.budget_of(key.account_id))
         await Response(msgspec.json.encode(answer), media_type="application/json")(scope, receive, send)
 

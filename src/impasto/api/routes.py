@@ -25,11 +25,14 @@ from impasto.api.failures import FailuresAnswered
 from impasto.api.generations import Generations
 from impasto.api.health import Health
 from impasto.api.image_content import ImageContent
+from impasto.api.image_list import ImageList
+from impasto.api.lineage_wire import Lineage
 from impasto.api.links import Links
 from impasto.api.manage import Manage
 from impasto.api.metrics import Metrics, ReadTotals
 from impasto.api.models import ModelList
 from impasto.api.page import page
+from impasto.api.provenance import Provenance
 from impasto.api.rate_limits import Limited, RateLimits
 from impasto.api.upload import UploadedFiles, Uploads
 from impasto.api.usage import ReadSpending, Usages
@@ -41,8 +44,9 @@ from impasto.domain.stored_image import StoredImage
 
 EXPOSED_HEADERS = (
     "x-request-id", "x-impasto-generation-id", "x-impasto-cost", "x-impasto-image-ids", "x-should-retry",
-    "idempotent-replayed", "Retry-After", "Sunset", "ETag", "x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests",
-    "RateLimit", "RateLimit-Policy", "Content-Range", "x-impasto-converted",
+    "idempotent-replayed", "Retry-After", "Sunset", "ETag", "x-ratelimit-limit-requests",
+    "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests", "RateLimit", "RateLimit-Policy", "Content-Range",
+    "x-impasto-converted",
 )  # fmt: skip
 
 
@@ -85,6 +89,7 @@ class Gateway:
     register: KeyRegister | None = None
     converter: Converter | None = None
     uploads: Uploads | None = None
+    lineage: Lineage | None = None
     deletion: Deletion | None = None
     now: Callable[[], float] = time.time
 
@@ -104,9 +109,11 @@ def resources_of(gateway: Gateway) -> tuple[Resource, ...]:
         )  # fmt: skip
         return Limited(endpoint, gateway.limits)
 
-    estimates = Estimates(gateway.catalogue, gateway.admission, gateway.max_body_bytes, gateway.budget_of)
+    estimates = Estimates(
+        gateway.catalogue, gateway.admission, gateway.max_body_bytes, gateway.budget_of, gateway.completions.recall
+    )
     usages = Usages(gateway.spending_of)
-    generations = Generations(gateway.completions, gateway.link_of)
+    generations = Generations(gateway.completions, gateway.link_of, gateway.lineage)
     content = ImageContent(
         gateway.find_image, gateway.completions.store, gateway.links, gateway.keys, gateway.converter
     )
@@ -131,9 +138,22 @@ def resources_of(gateway: Gateway) -> tuple[Resource, ...]:
         Resource("GET", "/health/ready", "public", request_response(health.ready)),
         Resource("GET", "/metrics", "public", request_response(metrics.read)),
         Resource("GET", "/", "public", request_response(page)),
+        *_lineage(gateway),
         *_files(gateway),
         *_deletions(gateway),
         *_administration(gateway),
+    )
+
+
+def _lineage(gateway: Gateway) -> tuple[Resource, ...]:
+    if gateway.lineage is None:
+        return ()
+    pictures = ImageList(gateway.lineage, gateway.link_of)
+    provenance = Provenance(gateway.lineage, gateway.keys, gateway.link_of)
+    return (
+        Resource("GET", "/v3/images", "generate", request_response(pictures.list)),
+        Resource("GET", "/v3/images/{image_id}", "generate", request_response(pictures.one)),
+        Resource("GET", "/v3/provenance/{sha256}", "public", request_response(provenance.read)),
     )
 
 

@@ -134,7 +134,8 @@ class Asking:
 @dataclass(frozen=True, slots=True)
 class Completion:
     """One answer. `stood_in`: another model than the one that was asked for gave it. `without_gps` are the places of
-    the photos whose position was taken out before they were sent."""
+    the photos whose position was taken out before they were sent. `signatures_refused`: the provider did not take back
+    what it had signed before."""
 
     id: str
     asking: Asking
@@ -146,6 +147,7 @@ class Completion:
     finish: Finished
     facts: Mapping[str, object]
     without_gps: tuple[str, ...] = ()
+    signatures_refused: bool = False
 
     @property
     def parts(self) -> tuple[Part, ...]:

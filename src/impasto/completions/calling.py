@@ -37,6 +37,7 @@ from impasto.domain.events import Finished, FinishReason
 from impasto.domain.ledger import Making, Outcome, Resolution
 from impasto.domain.limits import image_config_to_send
 from impasto.domain.money import nano_of
+from impasto.domain.provenance import provenance_of
 from impasto.domain.receipt import facts_of
 from impasto.domain.retention import Keeps
 
@@ -152,11 +153,13 @@ class Calling:
             finish=finish,
             facts=journal.facts,
             without_gps=inputs.without_gps,
+            signatures_refused=journal.signatures_refused,
         )
 
     async def _kept(self, completion: Completion) -> Completion:
         """The completion with its results in the store, all of them at once: a disk confirms together what waits
         together."""
+        completion = replace(completion, items=tuple(_with_provenance(item) for item in completion.items))
         results = completion.results
         shown = [isinstance(item, Words) or item in results for item in completion.items]
         items = await _all(
@@ -233,6 +236,12 @@ class Calling:
 
 def _with_signature(item: Item | PictureIntake) -> Item:
     return replace(item.picture(), signature=item.signature) if isinstance(item, PictureIntake) else item
+
+
+def _with_provenance(item: Item) -> Item:
+    if not isinstance(item, Picture):
+        return item
+    return replace(item, provenance=provenance_of(item.read, item.byte_count, item.media_type).facts())
 
 
 async def _as_it_is(item: Item) -> Item:

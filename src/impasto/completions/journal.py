@@ -75,6 +75,7 @@ class Journal:
     is_kept: bool = True
     marks: list[Mark] = field(default_factory=list)
     served_by: Model | None = None
+    signatures_refused: bool = False
     usage: Usage | None = None
     finish: Finished | None = None
     facts: Mapping[str, object] = field(default_factory=dict)
@@ -185,8 +186,9 @@ class Journal:
                 self.finish = event
             case ImageEnded(thought):
                 self._end_picture(thought=thought, spoiled=spoiled)
-            case Serving(model):
+            case Serving(model, signatures_refused):
                 self.served_by = model
+                self.signatures_refused = signatures_refused
                 self.marks.append(event)
             case Report(facts):
                 self.facts = facts

@@ -68,6 +68,7 @@ class KeptCompletion(msgspec.Struct, frozen=True):
     finish: Finished
     facts: dict[str, Any]
     without_gps: tuple[str, ...] = ()
+    signatures_refused: bool = False
 
 
 class KeptFailure(msgspec.Struct, frozen=True):
@@ -116,6 +117,7 @@ def kept_completion(call: int, completion: Completion) -> KeptCompletion:
         finish=completion.finish,
         facts=dict(completion.facts),
         without_gps=completion.without_gps,
+        signatures_refused=completion.signatures_refused,
     )
 
 
@@ -310,6 +312,7 @@ async def _completion(generation_id: str, asking: Asking, kept: KeptCompletion, 
         finish=kept.finish,
         facts=kept.facts,
         without_gps=kept.without_gps,
+        signatures_refused=kept.signatures_refused,
     )
 
 

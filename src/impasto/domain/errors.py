@@ -41,6 +41,7 @@ class Code(StrEnum):
     CANNOT_PAINT = "cannot_paint"
     # The provider's.
     PROVIDER_REJECTED = "provider_rejected"
+    SIGNATURE_REFUSED = "signature_refused"
     PROVIDER_RATE_LIMITED = "provider_rate_limited"
     PROVIDER_NO_QUOTA = "provider_no_quota"
     PROVIDER_OVERLOADED = "provider_overloaded"
