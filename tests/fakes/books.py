@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, insert, select
 
 from impasto.domain.ledger import Outcome, State
 from impasto.domain.receipt import facts_of
 from impasto.domain.usage import Usage
-from impasto.storage.tables import accounts, balances, entries, generations, images, keys, tags
+from impasto.storage.tables import accounts, balances, blob_owners, blobs, entries, generations, images, keys, tags
 from tests.fakes.models import a_price
 
 USAGE = Usage(input_text_tokens=5, output_text_tokens=453, output_image_tokens=1120)
@@ -18,6 +18,7 @@ COST_NANO = 68_561_500
 FACTS = facts_of(USAGE, a_price(), "exact")
 RESERVED_NANO = 100_000_000
 PERIOD = "2026-11"
+SHA256 = "0" * 64
 
 
 def at(day: str) -> int:
@@ -66,11 +67,20 @@ def keep(connection: Connection, account_of: Mapping[str, str], *made: Made) -> 
             connection.execute(insert(tags).values(generation_id=generation.id, name=name, value=value))
         for choice in range(generation.pictures):
             row = {"id": f"img-{generation.id}-{choice}", "generation_id": generation.id, "key_id": generation.key,
-                   "choice": choice, "sha256": "0" * 64, "media_type": "image/png", "byte_count": 1,
+                   "choice": choice, "sha256": SHA256, "media_type": "image/png", "byte_count": 1,
                    "created_ms": now_ms}  # fmt: skip
             connection.execute(insert(images).values(row))
+        if generation.pictures:
+            _keep_blob(connection, generation.id, now_ms)
     for account, balance in sums.items():
         connection.execute(insert(balances).values(account_id=account, period=PERIOD, **balance))
+
+
+def _keep_blob(connection: Connection, owner: str, now_ms: int) -> None:
+    """The one that all pictures are."""
+    if connection.execute(select(blobs)).first() is None:
+        connection.execute(insert(blobs).values(sha256=SHA256, byte_count=1, kept_ms=now_ms))
+    connection.execute(insert(blob_owners).values(sha256=SHA256, owner=owner))
 
 
 def _row(made: Made, account: str, now_ms: int) -> dict[str, Any]:

@@ -1,16 +1,19 @@
 """Books that balance, and one of every way in which they may not."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from impasto.domain.ledger import Outcome, State
-from impasto.storage.books import check_books, count_entries
+from impasto.storage.blobs import FileStore
+from impasto.storage.books import check_books, check_store, count_entries
 from impasto.storage.database import Database
-from impasto.storage.tables import balances, entries, generations
-from tests.fakes.books import PERIOD, RESERVED_NANO, Made, keep, open_books
+from impasto.storage.tables import balances, blob_owners, blobs, entries, generations, images
+from tests.fakes.books import PERIOD, RESERVED_NANO, SHA256, Made, keep, open_books
+from tests.storage.contents import Contents, sha256_of
 
 ACCOUNTS = {"key-1": "acc-1"}
 CALLS = (
@@ -102,6 +105,18 @@ BROKEN: Mapping[str, tuple[Any, str]] = {
         lambda c: add(c, "g2", 0, 3, "void", held=-RESERVED_NANO),
         "Entries are of a kind that their step cannot have: 1, the first of them g2.",
     ),
+    "pictures without bytes": (
+        lambda c: c.execute(delete(blobs)),
+        "Pictures are said to be kept and have no blob: 3, the first of them img-g1-0.",
+    ),
+    "owners of nothing": (
+        lambda c: c.execute(delete(blobs)),
+        "Generations and uploads need blobs that are not kept: 3, the first of them g1.",
+    ),
+    "a blob for nobody": (
+        lambda c: c.execute(delete(blob_owners)),
+        f"Blobs are kept for nothing: 1, the first of them {SHA256}.",
+    ),
 }
 
 
@@ -115,3 +130,28 @@ async def test_what_does_not_add_up_is_said(database: Database, name: str) -> No
 
     await database.write(write)
     assert sentence in await database.read(check_books)
+
+
+async def test_pictures_that_were_let_go_of_need_no_bytes(database: Database) -> None:
+    def write(connection: Connection) -> None:
+        open_and_keep(connection)
+        connection.execute(delete(blobs))
+        connection.execute(delete(blob_owners))
+        connection.execute(update(images).values(gone_ms=1))
+
+    await database.write(write)
+    assert await database.read(check_books) == []
+
+
+async def test_what_the_store_lacks_is_said(database: Database, tmp_path: Path) -> None:
+    store = FileStore(tmp_path / "store", "p1")
+    contents = Contents(database, store, 1)
+    await contents.add_key("ann")
+    await contents.upload("up1")
+    await contents.keep(b"without a row")
+    assert await check_store(database, store) == []
+    store.delete(sha256_of(b"upload"))
+    assert await check_store(database, store) == [
+        f"Blobs are not in the store: 1, the first of them {sha256_of(b'upload')}."
+    ]
+    store.close()

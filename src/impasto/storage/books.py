@@ -1,17 +1,21 @@
-"""Do the books balance?
+"""Do the books balance, and is what they name there?
 
 Rule: everything is computed anew from the entries; what does not add up is said in a sentence, with
 how often and one place to look at.
 """
 
+import asyncio
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, literal, not_, or_, select, union_all
 
 from impasto.domain.ledger import Outcome, State
-from impasto.storage.tables import balances, entries, generations
+from impasto.storage.database import Database
+from impasto.storage.store import Store
+from impasto.storage.tables import balances, blob_owners, blobs, entries, generations, images
 
 _COUNT = select(func.count()).select_from(entries)
+_HASHES = select(blobs.c.sha256)
 
 
 def check_books(connection: Connection) -> list[str]:
@@ -28,6 +32,17 @@ def check_books(connection: Connection) -> list[str]:
 def count_entries(connection: Connection) -> int:
     """How many entries the ledger has."""
     return connection.scalar(_COUNT) or 0
+
+
+async def check_store(database: Database, store: Store) -> list[str]:
+    """Whether the store has every blob that the books name, in a sentence where it has not. Lists all of the store."""
+    named = await database.read(lambda connection: set(connection.scalars(_HASHES)))
+    there = await asyncio.to_thread(lambda: {blob.sha256 for blob in store.list_blobs()})
+    if named <= there:
+        return []
+    # What was let go of meanwhile is not missed.
+    missing = (await database.read(lambda connection: set(connection.scalars(_HASHES)))) & named - there
+    return [f"Blobs are not in the store: {len(missing)}, the first of them {min(missing)}."] if missing else []
 
 
 Names = Select[Any]
@@ -83,6 +98,22 @@ def _without_reservation() -> Names:
     return select(generations.c.id.label("name")).select_from(joined).where(entries.c.generation_id.is_(None))
 
 
+def _without_bytes() -> Names:
+    joined = images.outerjoin(blobs, blobs.c.sha256 == images.c.sha256)
+    named = select(images.c.id.label("name")).select_from(joined)
+    return named.where(images.c.gone_ms.is_(None), blobs.c.sha256.is_(None))
+
+
+def _without_owner() -> Names:
+    joined = blobs.outerjoin(blob_owners, blob_owners.c.sha256 == blobs.c.sha256)
+    return select(blobs.c.sha256.label("name")).select_from(joined).where(blob_owners.c.owner.is_(None))
+
+
+def _owned_and_gone() -> Names:
+    joined = blob_owners.outerjoin(blobs, blobs.c.sha256 == blob_owners.c.sha256)
+    return select(blob_owners.c.owner.label("name")).select_from(joined).where(blobs.c.sha256.is_(None))
+
+
 _RULES: tuple[tuple[Names, str], ...] = (
     (_different_balances(), "Balances differ from what their entries add up to"),
     (_negative_balances(), "Balances are negative"),
@@ -104,5 +135,8 @@ _RULES: tuple[tuple[Names, str], ...] = (
         _lines(not_(or_(*(and_(entries.c.step == step, entries.c.kind.in_(kinds)) for step, kinds in _KINDS)))),
         "Entries are of a kind that their step cannot have",
     ),
+    (_without_bytes(), "Pictures are said to be kept and have no blob"),
+    (_without_owner(), "Blobs are kept for nothing"),
+    (_owned_and_gone(), "Generations and uploads need blobs that are not kept"),
 )
 """What may not be, and how it is called."""
