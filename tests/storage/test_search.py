@@ -35,8 +35,8 @@ async def test_a_prompt_is_found_by_its_words_and_their_beginnings(query: str, d
 @pytest.mark.parametrize(
     "query",
     ["ridge", "bridge dog", "nights", "bridge NOT snow", "bridge OR dog", "stonebridge", "text:bridge",
-     "NEAR(stone bridge)", "x'y", "7:*", "dragon|bridge", "!dog", "bridge & xyz", "{text}", "^b d", "-- x", "dragon%", "\\ab",
-     "bridge\x00dog"],
+     "NEAR(stone bridge)", "x'y", "7:*", "dragon|bridge", "!dog", "bridge & xyz", "{text}", "^b d", "-- x", "dragon%",
+     "\\ab", "bridge\x00dog"],
 )  # fmt: skip
 async def test_nothing_in_a_query_is_an_operator(query: str, database: Database) -> None:
     await add_key(database)

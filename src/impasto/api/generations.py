@@ -16,6 +16,7 @@ from impasto.api.auth import caller_of
 from impasto.api.bill_wire import time_text
 from impasto.api.chat_answer import LinkOf, RenderedAnswer, render_answer
 from impasto.api.errors import error_body
+from impasto.api.lineage_wire import Lineage, parent_bodies, prompt_body
 from impasto.api.receipt import receipt_body
 from impasto.completions.answer import Answers
 from impasto.completions.create import Completions
@@ -23,6 +24,7 @@ from impasto.completions.kept import answers_of, asking_of
 from impasto.domain.errors import Code, Failure
 from impasto.domain.keys import VirtualKey
 from impasto.domain.ledger import Generation, State
+from impasto.domain.lineage import Origin
 
 _ID = re.compile(r"[A-Za-z0-9._-]{1,80}", re.ASCII)
 _GAP = b'"\0response\0"'
@@ -41,10 +43,12 @@ class Generations:
 
     completions: Completions
     link_of: LinkOf | None
+    lineage: Lineage | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         generation = await self._found(scope["path_params"]["generation_id"], caller_of(scope))
-        body = generation_body(generation)
+        origin = await self.lineage.origin(generation.id) if self.lineage else None
+        body = generation_body(generation, origin, self.link_of)
         answers: Answers | None = None
         try:
             if generation.state is not State.RUNNING:
@@ -69,7 +73,9 @@ class Generations:
         return generation
 
 
-def generation_body(generation: Generation) -> dict[str, object]:
+def generation_body(
+    generation: Generation, origin: Origin | None = None, link_of: LinkOf | None = None
+) -> dict[str, object]:
     """What there is to say of a generation beside its answer."""
     asking = asking_of(generation)
     return {
@@ -80,7 +86,13 @@ def generation_body(generation: Generation) -> dict[str, object]:
         "created": asking.created,
         "created_at": time_text(generation.created_ms),
         "ended_at": None if generation.ended_ms is None else time_text(generation.ended_ms),
+        "session_id": generation.session_id,
+        "user": generation.end_user,
         "tags": dict(generation.tags),
+        "retention": generation.keeps,
+        **prompt_body(origin),
+        "parents": parent_bodies(origin, link_of),
+        "images": [image_id for image_id, _ in origin.images] if origin else [],
         "receipt": [receipt_body(call, ended_ms=generation.ended_ms) for call in generation.calls],
         "error": None,
         "response": None,

@@ -28,8 +28,7 @@ PAGES_AT_ONCE = 200
 """How much of the index is rewritten in one transaction: money is written between them."""
 
 _INDEX = table("prompts_search", column("rowid"))
-# As the index says it, or the index is not used.
-_STORED: ColumnElement[Any] = literal_column("to_tsvector('simple', impasto_words(prompts.text))")
+_WORDS: ColumnElement[Any] = literal_column("prompts.words")
 
 
 def generations_with(dialect: str, words: Sequence[str]) -> Select[Any]:
@@ -40,7 +39,7 @@ def generations_with(dialect: str, words: Sequence[str]) -> Select[Any]:
         return select(generation_id).select_from(prompts.join(_INDEX, _INDEX.c.rowid == prompts.c.number)).where(match)
     asked = literal(" & ".join(f"'{word}':*" for word in words), String)
     wanted = func.to_tsquery(literal_column("'simple'"), func.impasto_unaccented(asked))
-    return select(generation_id).where(_STORED.op("@@")(wanted))
+    return select(generation_id).where(_WORDS.op("@@")(wanted))
 
 
 async def forget_deleted_words(database: Database) -> None:
