@@ -83,6 +83,28 @@ async def test_the_recorded_picture_and_its_bill_come_out(
     assert "thoughtSignature" not in text
 
 
+async def test_a_manifest_comes_out_bit_for_bit_and_is_reported(tmp_path: Path) -> None:
+    recording, model, sha256, *_ = CASES[2].values
+    assert isinstance(recording, str)
+    exchange = exchanges_of(recording)[0]
+    async with replaying(exchange) as google, aiohttp.ClientSession() as client:
+        environment = {"GEMINI_API_KEY": "a key", "GOOGLE_GEMINI_BASE_URL": google.base_url}
+        async with gateway(tmp_path, environment) as running:
+            body = {"model": model, "messages": [{"role": "user", "content": "a cat"}], "image_delivery": "url"}
+            url = f"{running.url}/v3/chat/completions"
+            async with client.post(url, json=body, headers=running.headers) as response:
+                (applied,) = (await response.json())["applied"]
+            url = f"{running.url}/v3/images/{applied['id']}/content"
+            async with client.get(url, headers=running.headers) as response:
+                picture = await response.read()
+    assert hashlib.sha256(picture).hexdigest() == sha256
+    reported = applied["provenance"]["c2pa"]
+    assert reported["bytes"] > 5_000
+    assert reported["manifest"].startswith("urn:")
+    assert "Google" in reported["claim_generator"]
+    assert reported["validated"] is False
+
+
 async def test_words_before_a_picture_are_beside_it(tmp_path: Path) -> None:
     exchange = exchanges_of("gemini/gemini-2.5-flash-image_text-then-image_1x1_1K.yml.gz")[0]
     async with replaying(exchange) as google, aiohttp.ClientSession() as client:

@@ -280,8 +280,8 @@ class Completions:
             request_hash=asked.request_hash,
             idempotency_hash=asked.idempotency_hash,
             tags=asked.tags,
-            session_id=asked.session_id,
-            end_user=asked.end_user,
+            session_id=None if asked.keeps is Keeps.NONE else asked.session_id,
+            end_user=None if asked.keeps is Keeps.NONE else asked.end_user,
             keeps=asked.keeps,
         )
         if asked.is_retry and asked.request_hash is not None and asked.idempotency_hash is None:
