@@ -161,6 +161,7 @@ def _gateway_of(
         totals_of=keeping.totals_of,
         register=keeping.register,
         uploads=keeping.uploads,
+        lineage=keeping.lineage,
         deletion=keeping.deletion,
         links=links,
         makes_links=link_base(settings) is not None,

@@ -22,6 +22,7 @@ from impasto.storage.gallery import SqlGallery
 from impasto.storage.key_register import SqlKeyRegister
 from impasto.storage.keys import SqlKeys, hashing_key_of
 from impasto.storage.ledger import SqlLedger
+from impasto.storage.lineage import SqlLineage
 from impasto.storage.processes import Processes
 from impasto.storage.store import Store
 from impasto.storage.totals import totals_of
@@ -39,6 +40,7 @@ class Keeping:
     store: Store
     ledger: Ledger
     gallery: SqlGallery
+    lineage: SqlLineage
     keys: SqlKeys
     register: SqlKeyRegister
     uploads: SqlUploads
@@ -70,7 +72,8 @@ class Keeping:
         gallery = SqlGallery(database, time.time)
         uploads = SqlUploads(database, store, time.time)
         deletion = SqlDeletion(database, store, ledger, time.time)
-        return cls(database, store, ledger, gallery, keys, register, uploads, deletion, caretaker, secret)
+        lineage = SqlLineage(database)
+        return cls(database, store, ledger, gallery, lineage, keys, register, uploads, deletion, caretaker, secret)
 
     async def open(self) -> "asyncio.Task[None]":
         """Get ready for the first request; the task looks after everything until it is cancelled."""
