@@ -15,6 +15,7 @@ from impasto.domain.gps import Patched, gps_patches, without_gps
 from tests.fakes.photos import (
     LATITUDE,
     XMP,
+    box,
     chunk,
     exif,
     exif_segment,
@@ -265,6 +266,42 @@ def test_items_are_found_by_their_locations(version: int, in_meta: bool) -> None
     assert not in_exif(after)
     assert b"48,51" not in after
     assert b"A tower" in after
+
+
+# --- motion photos ---
+
+POSITION_BOX = box(b"\xa9xyz", b"\0\x12\x15\xc7+48.8584+002.2945/")
+MOVIE = b"".join(
+    (
+        box(b"ftyp", b"mp42"),
+        box(b"mdat", b"frames"),
+        box(b"moov", box(b"mvhd", bytes(20)) + box(b"udta", POSITION_BOX + box(b"name", b"Eiffel"))),
+    )
+)
+MOTION_XMP = (
+    '<rdf:li rdf:parseType="Resource"><Container:Item Item:Mime="image/jpeg" Item:Semantic="Primary"/>'
+    f'<Container:Item Item:Mime="video/mp4" Item:Semantic="MotionPhoto" Item:Length="{len(MOVIE)}"/></rdf:li>'
+).encode()
+
+
+@pytest.mark.parametrize(
+    ("media_type", "photo"),
+    [
+        ("image/jpeg", jpeg_with(xmp_segment(MOTION_XMP)) + MOVIE),
+        ("image/jpeg", jpeg_with(xmp_segment(b'<d GCamera:MicroVideoOffset="%d"/>' % len(MOVIE))) + MOVIE),
+        ("image/heic", heic_with(exif(gps=False), b"") + box(b"mpvd", MOVIE)),
+        ("image/avif", heic_with(exif(gps=False), b"") + MOVIE[12:]),
+    ],
+)
+def test_the_movie_of_a_motion_photo_loses_it_too(media_type: str, photo: bytes) -> None:
+    after = cleaned(photo, media_type)
+    assert after == photo.replace(POSITION_BOX, box(b"free", bytes(len(POSITION_BOX) - 8)))
+    assert after != photo
+
+
+@pytest.mark.parametrize("length", [b"0", b"5", b"99999", b"x", b"9" * 30])
+def test_a_movie_that_is_not_there_is_not_looked_for(length: bytes) -> None:
+    assert patches_of(jpeg_with(xmp_segment(b'<d GCamera:MicroVideoOffset="' + length + b'"/>')), "image/jpeg") == []
 
 
 # --- base64, and bytes that are read through ---

@@ -13,7 +13,7 @@ from typing import Protocol
 
 import pybase64
 
-from impasto.domain.containers import Patch, Reader, Span, Stretch, png_chunks
+from impasto.domain.containers import Patch, Reader, Span, Stretch, boxes, png_chunks
 from impasto.domain.image import base64_reader
 from impasto.domain.metadata import Kind, metadata_of
 from impasto.domain.tiff import ENTRY_BYTES, directory_at, first_directory
@@ -160,6 +160,21 @@ def _xmp(stretch: Stretch) -> Iterator[Patch]:
         yield from stretch.patches(start, b" " * (end - start))
 
 
+# --- movies ---
+
+_POSITION_BOXES = (b"\xa9xyz", b"loci")
+
+
+def _movie(moov: Stretch) -> Iterator[Patch]:
+    """Makes the boxes of positions free space, which readers pass over. ISO/IEC 14496-12, section 8.1.2."""
+    for kind, start, end in boxes(moov.read, (0, len(moov))):
+        if kind != b"udta":
+            continue
+        for inner, first, last in boxes(moov.read, (start, end)):
+            if inner in _POSITION_BOXES and moov.read(first - 4, 4) == inner:
+                yield from moov.patches(first - 4, b"free" + bytes(last - first))
+
+
 # --- packed texts of a PNG ---
 
 _SMALLEST_STREAM = 11  # header, one stored block, checksum
@@ -213,6 +228,7 @@ def _stored(length: int, text: bytes) -> bytes:
 _SWEEPS: dict[Kind, Callable[[Stretch], Iterator[Patch]]] = {
     Kind.EXIF: _exif,
     Kind.XMP: _xmp,
+    Kind.MOVIE: _movie,
     Kind.DEFLATED_XMP: _deflated_xmp,
     Kind.RAW_PROFILE: _raw_profile,
     Kind.DEFLATED_RAW_PROFILE: _deflated_raw_profile,

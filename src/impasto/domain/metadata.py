@@ -6,7 +6,7 @@ changes what stands there. Nothing here raises, and hostile bytes cost a bounded
 
 import struct
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from enum import Enum, auto
 
 from impasto.domain.containers import (
@@ -15,12 +15,13 @@ from impasto.domain.containers import (
     Span,
     Stretch,
     boxes,
-    find_box,
     jpeg_segments,
     png_chunks,
     riff_chunks,
 )
+from impasto.domain.heif_items import items_in
 from impasto.domain.tiff import byte_order, directory_at, first_directory
+from impasto.domain.xmp import movie_length_in
 
 
 class Kind(Enum):
@@ -37,6 +38,8 @@ class Kind(Enum):
     DEFLATED_RAW_PROFILE = auto()
     C2PA = auto()
     """A manifest store: JUMBF boxes."""
+    MOVIE = auto()
+    """What a movie that comes with a photo says of itself: the boxes in its `moov`."""
 
 
 Found = tuple[Kind, Stretch]
@@ -48,7 +51,7 @@ def metadata_of(read: Reader, byte_count: int, media_type: str) -> Iterator[Foun
     if find is None:
         return
     try:
-        for kind, spans in find(read):
+        for kind, spans in find(read, byte_count):
             clipped = [(start, min(end, byte_count)) for start, end in spans if start < min(end, byte_count)]
             if clipped:
                 yield kind, _without_prefix(kind, Stretch(read, clipped))
@@ -65,7 +68,7 @@ def _without_prefix(kind: Kind, stretch: Stretch) -> Stretch:
     return stretch.part(len(_EXIF_PREFIX) + 1, len(stretch)) if has_prefix else stretch
 
 
-_Places = Iterator[tuple[Kind, Iterable[Span]]]
+_Places = Iterator[tuple[Kind, Sequence[Span]]]
 
 
 # --- JPEG ---
@@ -74,13 +77,17 @@ _XMP_NAME = b"http://ns.adobe.com/xap/1.0/\0"
 _EXTENSION_NAME = b"http://ns.adobe.com/xmp/extension/\0"
 _EXTENSION_HEADER = struct.Struct(f">{len(_EXTENSION_NAME)}s32sII")
 _JUMBF_HEADER = struct.Struct(">2sHIII")
+_PACKET_BYTES = 1 << 16
 _FURTHER_IMAGES = 16
 _MPF_ENTRIES = 0xB002
 
 
-def _jpeg(read: Reader) -> _Places:
+def _jpeg(read: Reader, byte_count: int) -> _Places:
     """Of the picture, and of those that follow in the same file: gain maps and previews have metadata of their own."""
-    yield from _jpeg_at(read, 0)
+    for kind, spans in _jpeg_at(read, 0):
+        yield kind, spans
+        if kind is Kind.XMP:
+            yield from _movie_behind(read, byte_count, Stretch(read, spans))
     for start in _further_jpegs(read):
         yield from ((kind, spans) for kind, spans in _jpeg_at(read, start) if kind is not Kind.C2PA)
 
@@ -117,6 +124,17 @@ def _note_jumbf(read: Reader, span: Span, credentials: dict[int, list[tuple[int,
     credentials[box].append((number, (span[0] + 8 + repeated, span[1])))
 
 
+def _movie_behind(read: Reader, byte_count: int, xmp: Stretch) -> _Places:
+    """The movie of a motion photo, at the end of the file: https://developer.android.com/media/platform/motion-photo-format"""
+    length = movie_length_in(xmp.read(0, _PACKET_BYTES))
+    if length and length <= byte_count:
+        yield from _movies(read, (byte_count - length, byte_count))
+
+
+def _movies(read: Reader, span: Span) -> _Places:
+    yield from ((Kind.MOVIE, [(start, end)]) for kind, start, end in boxes(read, span) if kind == b"moov")
+
+
 def _further_jpegs(read: Reader) -> list[int]:
     """Where the other pictures of a file begin: CIPA DC-007, "Multi-Picture Format"."""
     found: set[int] = set()
@@ -143,7 +161,7 @@ _RAW_PROFILES = (b"Raw profile type exif\0", b"Raw profile type APP1\0", b"Raw p
 _KEYWORD_BYTES = 512
 
 
-def _png(read: Reader) -> _Places:
+def _png(read: Reader, _: int) -> _Places:
     for kind, (start, end) in png_chunks(read):
         if kind == b"eXIf":
             yield Kind.EXIF, [(start, end)]
@@ -179,7 +197,7 @@ def _raw_profile_in(head: bytes, *, packed: bool) -> tuple[Kind, int] | None:
 _RIFF_KINDS = {b"EXIF": Kind.EXIF, b"XMP ": Kind.XMP, b"C2PA": Kind.C2PA}
 
 
-def _webp(read: Reader) -> _Places:
+def _webp(read: Reader, _: int) -> _Places:
     for kind, span in riff_chunks(read):
         if kind in _RIFF_KINDS:
             yield _RIFF_KINDS[kind], [span]
@@ -189,16 +207,19 @@ def _webp(read: Reader) -> _Places:
 
 _C2PA_BOX = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
 _XMP_BOX = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
-_MOST_BOXES = 10_000  # a picture of a hundred megapixels is cut into hundreds of items
-_MOST_ITEMS = 16
-_LOCATION_BYTES = 1 << 20
+_EXIF_ITEM, _XMP_ITEM = b"Exif", b"application/rdf+xml"
+_MOST_BOXES = 1000
 _PURPOSE_BYTES = 64
 
 
-def _iso(read: Reader) -> _Places:
+def _iso(read: Reader, _: int) -> _Places:
     for kind, start, end in boxes(read, WHOLE_FILE, _MOST_BOXES):
         if kind == b"meta":
             yield from _items(read, (start + 4, end))
+        elif kind == b"moov":
+            yield Kind.MOVIE, [(start, end)]
+        elif kind == b"mpvd":  # the movie of a motion photo
+            yield from _movies(read, (start, end))
         elif kind == b"uuid":
             name = read(start, 16)
             if name == _XMP_BOX:
@@ -215,78 +236,17 @@ def _credentials_box(read: Reader, start: int, end: int) -> _Places:
 
 
 def _items(read: Reader, meta: Span) -> _Places:
-    """Items that are EXIF or XMP. ISO/IEC 14496-12, sections 8.11.3 and 8.11.6; ISO/IEC 23008-12, annex A."""
-    information = find_box(read, meta, b"iinf", _MOST_BOXES)
-    start = information[0] + (6 if read(information[0], 1) == b"\0" else 8)
-    kinds: dict[int, Kind] = {}
-    for name, first, last in boxes(read, (start, information[1]), _MOST_BOXES):
-        if name == b"infe" and len(kinds) < _MOST_ITEMS:
-            kinds.update(_kind_of_item(read(first, min(last - first, _KEYWORD_BYTES))))
-    if not kinds:
-        return
-    store = find_box(read, meta, b"idat", _MOST_BOXES)[0]
-    for item, spans in _locations(read, find_box(read, meta, b"iloc", _MOST_BOXES), store):
-        if item in kinds and spans:
-            kind = kinds.pop(item)
-            yield kind, _after_header(Stretch(read, spans)) if kind is Kind.EXIF else spans
+    """Items that are EXIF or XMP: ISO/IEC 23008-12, annex A."""
+    for kind, spans in items_in(read, meta, (_EXIF_ITEM, _XMP_ITEM)):
+        if kind == _XMP_ITEM:
+            yield Kind.XMP, spans
+        else:  # begins with a number: how many bytes come before the TIFF header
+            item = Stretch(read, spans)
+            (skipped,) = struct.unpack(">I", item.read(0, 4))
+            yield Kind.EXIF, item.part(4 + skipped, len(item)).spans
 
 
-def _after_header(item: Stretch) -> Iterable[Span]:
-    """An item of EXIF begins with a number: how many bytes come before the TIFF header."""
-    (skipped,) = struct.unpack(">I", item.read(0, 4))
-    return item.part(4 + skipped, len(item)).spans
-
-
-def _kind_of_item(entry: bytes) -> dict[int, Kind]:
-    """The item and what it holds, where that is metadata."""
-    version = entry[0] if entry else 0
-    if version not in (2, 3):
-        return {}
-    item, kind = struct.unpack_from(">4xH2x4s" if version == 2 else ">4xI2x4s", entry)
-    _, _, content_type = entry[12 if version == 2 else 14 :].partition(b"\0")
-    if kind == b"Exif":
-        return {item: Kind.EXIF}
-    if kind == b"mime" and content_type.partition(b"\0")[0] == b"application/rdf+xml":
-        return {item: Kind.XMP}
-    return {}
-
-
-def _locations(read: Reader, span: Span, store: int) -> Iterator[tuple[int, list[Span]]]:
-    """Each item, and where in the file it lies. `store` is where the `idat` box begins."""
-    table = read(span[0], min(span[1] - span[0], _LOCATION_BYTES))
-    version, sizes = struct.unpack_from(">B3xH", table)
-    widths = [sizes >> shift & 15 for shift in (12, 8, 4, 0)]  # of offsets, lengths, bases, and indices
-    if version == 0:
-        widths[3] = 0
-    number = ">H" if version < 2 else ">I"
-    at = 6
-    (count,) = struct.unpack_from(number, table, at)
-    at += struct.calcsize(number)
-    for _ in range(count):
-        (item,) = struct.unpack_from(number, table, at)
-        at += struct.calcsize(number)
-        (method,) = struct.unpack_from(">H", table, at) if version else (0,)
-        at += 4 if version else 2  # with the number of the file it is in
-        base = int.from_bytes(table[at : at + widths[2]], "big")
-        at += widths[2]
-        (extents,) = struct.unpack_from(">H", table, at)
-        at += 2
-        start = base + (store if method & 15 == 1 else 0)
-        spans = []
-        for _ in range(extents if any(widths) else min(extents, 1)):
-            at += widths[3]
-            offset = start + int.from_bytes(table[at : at + widths[0]], "big")
-            at += widths[0]
-            length = int.from_bytes(table[at : at + widths[1]], "big") or WHOLE_FILE[1] - offset
-            at += widths[1]
-            if at > len(table):
-                return
-            spans.append((offset, offset + length))
-        if method & 15 < 2:
-            yield item, spans
-
-
-_FINDERS: dict[str, Callable[[Reader], _Places]] = {
+_FINDERS: dict[str, Callable[[Reader, int], _Places]] = {
     "image/jpeg": _jpeg,
     "image/png": _png,
     "image/webp": _webp,

@@ -20,6 +20,7 @@ _TAG = re.compile(
 _ATTRIBUTE = re.compile(
     rb"(?<=[\s\"'])(?P<name>[^\s=<>\"'/]++)\s*+=\s*+(?P<value>\"[^\"]*+\"|'[^']*+')",
 )
+_LONGEST_NUMBER = 12
 _POSITION = re.compile(
     rb"(?!xmlns:)(?:[^:]*:)?(?:gps.*|.*latitude|.*long(?:i|t)+tude|lat|long?)", re.IGNORECASE | re.DOTALL
 )
@@ -66,6 +67,22 @@ def text_of(xml: bytes, wanted: bytes) -> str | None:
                 return _plain(attribute["value"][1:-1])
         if is_wanted:
             return _plain(xml[tag.end() :].partition(b"<")[0])
+    return None
+
+
+def movie_length_in(xml: bytes) -> int | None:
+    """How many bytes at the end of a motion photo are its movie."""
+    if b"MotionPhoto" not in xml and b"MicroVideo" not in xml:
+        return None
+    for tag in _TAG.finditer(xml):
+        if tag["name"] is None:
+            continue
+        found = _ATTRIBUTE.finditer(xml, *tag.span("attributes"))
+        attributes = {_local(one["name"]): one["value"][1:-1] for one in found}
+        is_movie = attributes.get(b"Semantic") == b"MotionPhoto"
+        length = attributes.get(b"Length" if is_movie else b"MicroVideoOffset", b"")
+        if length.isdigit() and len(length) < _LONGEST_NUMBER:
+            return int(length)
     return None
 
 
