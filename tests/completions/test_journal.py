@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from impasto.completions.answer import Item, SignedPieces, Words
 from impasto.completions.call import Serving
 from impasto.completions.intake import RECENT_BYTES, PictureIntake
-from impasto.completions.journal import MAX_SIGNATURE_BYTES, Journal
+from impasto.completions.journal import Journal
 from impasto.domain.errors import Code, Failure
 from impasto.domain.events import (
     Event,
@@ -26,6 +26,7 @@ from impasto.domain.events import (
     UsageSeen,
 )
 from impasto.domain.image import Dimensions
+from impasto.domain.signatures import MAX_SIGNATURE_BYTES
 from impasto.domain.tools import ToolCall
 from impasto.domain.usage import Usage
 from tests.fakes.blobs import MemoryStore
@@ -177,6 +178,7 @@ async def test_a_signature_belongs_to_what_comes_next() -> None:
     assert await signatures_of(Signature(b"AAAA"), Text("words"), *begun, ended) == [b""]
     assert await signatures_of(Signature(b"AAAA"), ToolCall("1", "look", "{}"), *begun, ended) == [b""]
     assert await signatures_of(*begun, Signature(b"AAAA"), ended, *begun, ended) == [b"AAAA", b""]
+    assert await signatures_of(*begun, Signature(b'AA"A'), ended) == [b""]
 
 
 async def test_a_signature_has_a_bound_of_its_own() -> None:

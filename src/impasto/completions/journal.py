@@ -27,14 +27,12 @@ from impasto.domain.events import (
     UsageSeen,
 )
 from impasto.domain.model import Model
+from impasto.domain.signatures import MAX_SIGNATURE_BYTES, is_signature
 from impasto.domain.tools import ToolCall
 from impasto.domain.usage import Usage
 
 MAX_ANSWER_BYTES = 512 << 20
 """Ten drafts at 4K come to half of this; a provider that sends more is broken or hostile."""
-
-MAX_SIGNATURE_BYTES = 8 << 20
-"""Of one part. Google's are 1 to 3 MB where a picture is large."""
 
 Mark = Serving | Text | ToolCall | PictureIntake
 
@@ -245,10 +243,11 @@ class Journal:
             self._signatures_of_words.setdefault(place, _WordsSignature(signature, is_own))
 
     def _taken_signature(self) -> bytes:
-        """What was collected; nothing where it is too long, for a part of it is worth nothing."""
+        """What was collected; nothing where it is too long, for a part of it is worth nothing, or no base64, for it
+        is passed on as it is."""
         signature = bytes(self._signature)
         self._signature.clear()
-        return signature if len(signature) <= MAX_SIGNATURE_BYTES else b""
+        return signature if len(signature) <= MAX_SIGNATURE_BYTES and is_signature(signature) else b""
 
     def _count(self, byte_count: int) -> None:
         self._taken_bytes += byte_count
