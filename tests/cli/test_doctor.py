@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import insert
 
 from impasto.cli.doctor import examine
+from impasto.storage.blobs import FileStore
 from impasto.storage.database import database_at
 from impasto.storage.secret import check_same_secret
 from impasto.storage.tables import balances
@@ -16,6 +17,7 @@ from tests.buckets import TestBucket
 from tests.cli.conftest import Impasto
 from tests.cli.test_gateway import server_that_says
 from tests.fakes.books import open_books
+from tests.storage.contents import Contents, sha256_of
 
 KEY = "a_key_of_more_than_twenty_characters"
 
@@ -164,6 +166,23 @@ def test_books_that_cannot_be_read_are_bad(folder: Path) -> None:
     (folder / "books").write_text("no database, but long enough to be looked at as one" * 40)
     bad = found("bad", IMPASTO_DATABASE_URL=f"sqlite:///{folder}/books")
     assert "cannot be read (DatabaseError: file is not a database). Check IMPASTO_DATABASE_URL" in bad
+
+
+def test_what_the_store_lacks_is_said(database_url: str, folder: Path) -> None:
+    async def keep(expected: FileStore) -> None:
+        database = database_at(database_url)
+        contents = Contents(database, expected, 1)
+        await contents.add_key("ann")
+        await contents.upload("up1")
+        await database.close()
+        expected.close()
+
+    store = folder / "impasto-data" / "store"
+    asyncio.run(keep(FileStore(store, "p")))
+    assert "not in the store" not in found("bad", IMPASTO_DATABASE_URL=database_url)
+    store.rename(folder / "elsewhere")
+    bad = found("bad", IMPASTO_DATABASE_URL=database_url)
+    assert f"Blobs are not in the store: 1, the first of them {sha256_of(b'upload')}. They are answered with 410" in bad
 
 
 def test_another_secret_is_found(database_url: str) -> None:

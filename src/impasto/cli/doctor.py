@@ -3,12 +3,14 @@
 Rule: every finding that is not good ends in what to do; nothing is called that costs.
 """
 
+import asyncio
 import json
 import os
 import shutil
 import socket
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -28,7 +30,8 @@ from impasto.cli.serve import SAFE_KEY_LENGTH, check_key
 from impasto.config import ConfigError, Settings, load_settings
 from impasto.domain.errors import Failure
 from impasto.engines.painter import is_installed
-from impasto.storage.books import check_books, count_entries
+from impasto.storage.books import check_books, check_store, count_entries
+from impasto.storage.database import database_at
 from impasto.storage.keys import FIRST_KEY_FILE
 from impasto.storage.object_store import ObjectStore
 from impasto.storage.secret import SecretError, find_secret, is_same_secret
@@ -157,6 +160,27 @@ def _books(settings: Settings) -> Iterator[Finding]:
         yield Finding("bad", f"The books do not balance. {sentence} Keep a copy of the database, and report this.")
     if not broken:
         yield Finding("good", f"The books are balanced ({count} {'entry' if count == 1 else 'entries'}).")
+    yield from _kept(settings)
+
+
+def _kept(settings: Settings) -> Iterator[Finding]:
+    """Whether the store has what the books name."""
+
+    async def check() -> list[str]:
+        database, store = database_at(settings.database_url), store_of(settings)(f"doctor-{os.urandom(8).hex()}")
+        try:
+            return await check_store(database, store)
+        finally:
+            store.close()
+            await database.close()
+
+    with suppress(ConfigError, Failure):  # told with the settings, the folders and the books
+        for sentence in asyncio.run(check()):
+            yield Finding(
+                "bad",
+                f"{sentence} They are answered with 410. Check that IMPASTO_STORE_URL is what it was, or bring the "
+                "store back from a backup: docs/operating.md says how.",
+            )
 
 
 def _secret(settings: Settings) -> Iterator[Finding]:

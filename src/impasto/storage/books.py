@@ -37,9 +37,9 @@ def count_entries(connection: Connection) -> int:
 async def check_store(database: Database, store: Store) -> list[str]:
     """Whether the store has every blob that the books name, in a sentence where it has not. Lists all of the store."""
     named = await database.read(lambda connection: set(connection.scalars(_HASHES)))
-    there = await asyncio.to_thread(lambda: {blob.sha256 for blob in store.list_blobs()})
-    if named <= there:
+    if not named:
         return []
+    there = await asyncio.to_thread(lambda: {blob.sha256 for blob in store.list_blobs()})
     # What was let go of meanwhile is not missed.
     missing = (await database.read(lambda connection: set(connection.scalars(_HASHES)))) & named - there
     return [f"Blobs are not in the store: {len(missing)}, the first of them {min(missing)}."] if missing else []
