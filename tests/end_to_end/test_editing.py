@@ -1,6 +1,7 @@
 """Editing again and again: five turns by the official client, which only ever appends what it received, with a
 restart in between, against a provider that refuses a picture or words of its own without their signature."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -92,3 +93,21 @@ async def test_a_signature_that_is_no_longer_taken_costs_a_memory_and_no_picture
         refused, answered = google.calls[1:]
     assert [len(model_turns(call)) for call in (refused, answered)] == [1, 0]
     assert str(answered.body).count("inlineData") == 1
+
+
+async def test_ten_turns_by_handles_stay_as_small_as_the_first(tmp_path: Path) -> None:
+    async with GeminiSimulator(signature_characters=4000, picture_bytes=200_000) as google:
+        environment = {"GEMINI_API_KEY": "a key", "GOOGLE_GEMINI_BASE_URL": google.base_url}
+        async with (
+            gateway(tmp_path, environment) as running,
+            AsyncOpenAI(base_url=f"{running.url}/v3", api_key=KEY, max_retries=0) as client,
+        ):
+            messages: list[Any] = []
+            for turn in range(10):
+                messages.append({"role": "user", "content": f"wish number {turn}"})
+                completion = await client.chat.completions.create(model=MODEL, messages=messages)
+                (applied,) = completion.to_dict(warnings=False)["applied"]  # type: ignore[misc]
+                messages.append({"role": "assistant", "content": f"impasto:image/{applied['id']}"})
+    assert len(json.dumps(messages)) < 2000
+    assert [len(model_turns(call)) for call in google.calls] == [*range(10)]
+    assert str(google.calls[-1].body).count("thoughtSignature") == 9
