@@ -10,6 +10,8 @@ import pytest
 
 from impasto.api.shapes import SHAPES
 from impasto.domain.errors import Code, Failure
+from impasto.domain.ledger import Parent
+from impasto.domain.lineage import Ancestor
 from tests.api.surface import (
     IMAGES_KEY,
     KEY,
@@ -23,6 +25,8 @@ from tests.api.surface import (
     surface,
 )
 from tests.fakes.folding import chunks_of, folded
+from tests.fakes.ledger import MemoryLedger
+from tests.fakes.lineage import MemoryLineage, a_picture, some_facts
 
 
 async def asked(at: Surface, generation_id: str, key: str | None = KEY) -> Answer:
@@ -64,6 +68,18 @@ async def test_what_it_says_beside_its_answer() -> None:
     (receipt,) = body["receipt"]
     assert receipt["outcome"] == "settled"
     assert Decimal(str(receipt["cost"])) == Decimal("0.0672295")
+
+
+async def test_it_says_what_its_pictures_were_made_of_and_which_they_are() -> None:
+    ledger, parent = MemoryLedger(), Ancestor(Parent("file", "file-1", "1" * 64))
+    answer = await surface(ledger=ledger).complete()
+    generation = await ledger.find(answer.headers["x-impasto-generation-id"])
+    assert generation is not None
+    known = some_facts(a_picture(generation_id=generation.id), generation, characters=9, parents=(parent,))
+    body = (await asked(surface(ledger=ledger, lineage=MemoryLineage([known])), generation.id)).json
+    assert (body["images"], body["prompt"], body["prompt_is_cut"]) == (["img_1"], "a cat", True)
+    assert body["parents"] == [{"kind": "file", "id": "file-1", "sha256": "1" * 64, "url": None}]
+    assert (body["session_id"], body["user"], body["retention"]) == (None, None, "all")
 
 
 @pytest.mark.parametrize(
