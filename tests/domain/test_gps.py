@@ -1,6 +1,7 @@
 """Positions leave a photo, and nothing else does: same length, same pixels, same other metadata."""
 
 import base64
+import json
 import struct
 import xml.dom.minidom
 import zlib
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from impasto.domain.containers import Patch, png_chunks
 from impasto.domain.gps import Patched, gps_patches, without_gps
+from tests.fakes.credentials import URN, jumbf_segments, manifest, superbox
 from tests.fakes.photos import (
     LATITUDE,
     XMP,
@@ -266,6 +268,38 @@ def test_items_are_found_by_their_locations(version: int, in_meta: bool) -> None
     assert not in_exif(after)
     assert b"48,51" not in after
     assert b"A tower" in after
+
+
+# --- content credentials ---
+
+JSON = (
+    b'{"@context": {"exif": "http://ns.adobe.com/exif/1.0/"}, "exif:GPSLatitude": "39,21.102N", "exif:Make": "Acme", '
+    b'"exif:GPSAltitude" : -1.5e+2, "geo": {"longitude": "74,\\"26.5W"}, "text": "GPSLatitude"}'
+)
+
+
+def manifest_saying(said: bytes, label: str = "stds.exif__1") -> bytes:
+    assertion = superbox(b"json", label, box(b"json", said))
+    return superbox(b"c2pa", "c2pa", superbox(b"c2ma", URN, superbox(b"c2as", "c2pa.assertions", assertion)))
+
+
+@pytest.mark.parametrize(
+    ("media_type", "contain"),
+    [
+        ("image/png", lambda store: png_with(chunk(b"caBX", store))),
+        ("image/webp", lambda store: webp_with((b"C2PA", store))),
+        ("image/jpeg", lambda store: jpeg_with(*jumbf_segments(store, every=90))),
+    ],
+)
+def test_a_manifest_that_repeats_the_position_is_blanked(media_type: str, contain: Callable[[bytes], bytes]) -> None:
+    blanked = JSON.replace(b"39,21.102N", b" " * 10).replace(b"-1.5e+2", b"0      ").replace(b'74,\\"26.5W', b" " * 10)
+    assert json.loads(blanked)["text"] == "GPSLatitude"
+    assert cleaned(contain(manifest_saying(JSON)), media_type) == contain(manifest_saying(blanked))
+
+
+def test_other_assertions_are_left_alone() -> None:
+    for store in (manifest_saying(JSON, "c2pa.actions"), manifest(), manifest_saying(b'{"exif:Make": "GPS"}')):
+        assert patches_of(png_with(chunk(b"caBX", store)), "image/png") == []
 
 
 # --- motion photos ---

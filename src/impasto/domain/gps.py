@@ -15,6 +15,7 @@ import pybase64
 
 from impasto.domain.containers import Patch, Reader, Span, Stretch, boxes, png_chunks
 from impasto.domain.image import base64_reader
+from impasto.domain.jumbf import superboxes
 from impasto.domain.metadata import Kind, metadata_of
 from impasto.domain.tiff import ENTRY_BYTES, directory_at, first_directory
 from impasto.domain.xmp import positions_in
@@ -175,6 +176,35 @@ def _movie(moov: Stretch) -> Iterator[Patch]:
                 yield from moov.patches(first - 4, b"free" + bytes(last - first))
 
 
+# --- content credentials ---
+
+_ASSERTIONS_WITH_POSITIONS = ("stds.exif", "c2pa.metadata", "cawg.metadata")
+_MOST_ASSERTION_BYTES = 1 << 18
+_POSITION_IN_JSON = re.compile(
+    rb'"(?:[^":]*:)?(?:gps[^":]*|[^":]*latitude|[^":]*longitude)"\s*+:\s*+(?:"(?P<text>(?:[^"\\]|\\.)*+)"|(?P<number>-?[\d.eE+-]++))',
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+def _c2pa(store: Stretch) -> Iterator[Patch]:
+    """Blanks positions in the metadata that a manifest repeats. Its hashes no longer fit then, nor would they without
+    this: they cover the photo, whose metadata say the same."""
+    read = store.read
+    levels = [outer.content for outer in superboxes(read, (0, len(store)))]
+    for _ in range(2):  # into manifests, and into their parts
+        levels = [inner.content for span in levels for inner in superboxes(read, span)]
+    for assertion in (found for span in levels for found in superboxes(read, span)):
+        if assertion.name not in _ASSERTIONS_WITH_POSITIONS:
+            continue
+        for kind, start, end in boxes(read, assertion.content):
+            json = read(start, min(end - start, _MOST_ASSERTION_BYTES)) if kind == b"json" else b""
+            for found in _POSITION_IN_JSON.finditer(json):
+                blank = b"" if found["number"] is None else b"0"
+                first, last = found.span("text" if found["number"] is None else "number")
+                if json[first:last].strip() not in (b"", b"0"):
+                    yield from store.patches(start + first, blank.ljust(last - first))
+
+
 # --- packed texts of a PNG ---
 
 _SMALLEST_STREAM = 11  # header, one stored block, checksum
@@ -229,6 +259,7 @@ _SWEEPS: dict[Kind, Callable[[Stretch], Iterator[Patch]]] = {
     Kind.EXIF: _exif,
     Kind.XMP: _xmp,
     Kind.MOVIE: _movie,
+    Kind.C2PA: _c2pa,
     Kind.DEFLATED_XMP: _deflated_xmp,
     Kind.RAW_PROFILE: _raw_profile,
     Kind.DEFLATED_RAW_PROFILE: _deflated_raw_profile,

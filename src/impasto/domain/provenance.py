@@ -5,11 +5,11 @@ kilobytes are read, nothing is changed, and nothing raises.
 """
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from impasto.domain.cbor import read_cbor
-from impasto.domain.containers import Reader, Span, Stretch, boxes
+from impasto.domain.containers import Reader, Stretch, boxes
+from impasto.domain.jumbf import Superbox, superboxes
 from impasto.domain.metadata import Kind, metadata_of
 from impasto.domain.xmp import text_of
 
@@ -69,47 +69,25 @@ def provenance_of(read: Reader, byte_count: int, media_type: str) -> Provenance:
     return Provenance(manifest, source_type)
 
 
-# --- the manifest store: ISO/IEC 19566-5, and C2PA 2.2, section 11.1.4 ---
+# --- the manifest store: C2PA 2.2, section 11.1.4 ---
 
-_DESCRIPTION_BYTES = 512
-_HAS_LABEL = 0x02
 _STORE = b"c2pa"
 _ACTIONS = ("c2pa.actions", "c2pa.actions.v2")
 _MOST_ASSERTIONS = 8
 
 
-@dataclass(frozen=True, slots=True)
-class _Superbox:
-    """A labelled box with boxes in it. `kind` are the four letters that its type begins with."""
-
-    kind: bytes
-    label: str
-    content: Span
-
-
-def _superboxes(read: Reader, span: Span) -> Iterator[_Superbox]:
-    for kind, start, end in boxes(read, span):
-        description = next(boxes(read, (start, end), 1), None) if kind == b"jumb" else None
-        if description is None or description[0] != b"jumd":
-            continue
-        _, first, last = description
-        said = read(first, min(last - first, _DESCRIPTION_BYTES))
-        label = said[17:].partition(b"\0")[0] if said[16:17] and said[16] & _HAS_LABEL else b""
-        yield _Superbox(said[:4], label.decode("utf-8", "replace"), (last, end))
-
-
 def _manifest_in(store: Stretch) -> Manifest | None:
     read = store.read
-    outer = next(_superboxes(read, (0, len(store))), None)
+    outer = next(superboxes(read, (0, len(store))), None)
     if outer is None or outer.kind != _STORE:
         return None
     active = None
-    for active in _superboxes(read, outer.content):  # noqa: B007 - the last one is the active one
+    for active in superboxes(read, outer.content):  # noqa: B007 - the last one is the active one
         pass
     if active is None:
         return Manifest(len(store))
     generator = source_type = None
-    for part in _superboxes(read, active.content):
+    for part in superboxes(read, active.content):
         if part.label.startswith("c2pa.claim"):
             generator = generator or _generator_in(_content(read, part))
         elif part.label == "c2pa.assertions":
@@ -117,7 +95,7 @@ def _manifest_in(store: Stretch) -> Manifest | None:
     return Manifest(len(store), _text(active.label), generator, source_type)
 
 
-def _content(read: Reader, part: _Superbox) -> dict[str, object]:
+def _content(read: Reader, part: Superbox) -> dict[str, object]:
     """What a box with one box of data in it says."""
     kind, start, end = next(boxes(read, part.content, 1), (b"", 0, 0))
     data = read(start, min(end - start, _MOST_ASSERTION_BYTES))
@@ -140,12 +118,12 @@ def _generator_in(claim: dict[str, object]) -> str | None:
     return _text(name) or _text(claim.get("claim_generator"))
 
 
-def _source_type_in(read: Reader, assertions: _Superbox) -> str | None:
+def _source_type_in(read: Reader, assertions: Superbox) -> str | None:
     """That of the action by which the picture was made, else of the first action that has one."""
     found: str | None = None
     looked_at = 0
-    for assertion in _superboxes(read, assertions.content):
-        if assertion.label.partition("__")[0] not in _ACTIONS or looked_at == _MOST_ASSERTIONS:
+    for assertion in superboxes(read, assertions.content):
+        if assertion.name not in _ACTIONS or looked_at == _MOST_ASSERTIONS:
             continue
         looked_at += 1
         actions = _content(read, assertion).get("actions")
