@@ -17,6 +17,7 @@ from impasto.storage.books import check_books
 from impasto.storage.database import Database, SqliteDatabase
 from impasto.storage.deletion import BATCH, SqlDeletion
 from impasto.storage.ledger import SqlLedger
+from impasto.storage.retention import ORPHAN_MS, sweep
 from impasto.storage.tables import (
     blob_owners,
     blobs,
@@ -202,6 +203,28 @@ async def test_a_note_that_was_left_behind_goes_first(kept: Contents, deletion: 
     await kept.store.note(note_name("g1", 0), b"not one of ours")
     await deletion.generation("g1", "ann")
     assert kept.store.names_of_notes() == ["g1.0"]  # a later version may read it
+
+
+class BreakingStore(FileStore):
+    """Deletes nothing: its process was killed before."""
+
+    def delete(self, sha256: str, *, untouched_since_ms: int | None = None) -> bool:
+        raise Failure(Code.STORE_UNAVAILABLE, "The store is away.")
+
+
+async def test_who_dies_on_the_way_leaves_files_that_the_sweep_removes(kept: Contents, tmp_path: Path) -> None:
+    broken = BreakingStore(tmp_path / "store", "p2")
+    await kept.generation("g1")
+    await kept.upload("up1", key="bob")
+    deletion = SqlDeletion(kept.database, broken, SqlLedger(kept.database, "p2"), time.time)
+    assert (await refusal(deletion.content("ann", None))).code is Code.STORE_UNAVAILABLE
+    broken.close()
+    assert await kept.ids(images) == set()
+    assert await kept.ids(blobs) == {sha256_of(b"upload")}
+    assert len(await kept.files()) == 3
+    later_ms = int(time.time() * 1000) + ORPHAN_MS + MINUTE_MS
+    assert await sweep(kept.database, kept.store, max_age_ms=None, max_bytes=None, now_ms=later_ms) == 2
+    assert await kept.files() == await kept.ids(blobs) == {sha256_of(b"upload")}
 
 
 async def test_the_books_balance_after_it(kept: Contents, deletion: SqlDeletion) -> None:
