@@ -106,8 +106,8 @@ async def test_ten_turns_by_handles_stay_as_small_as_the_first(tmp_path: Path) -
             for turn in range(10):
                 messages.append({"role": "user", "content": f"wish number {turn}"})
                 completion = await client.chat.completions.create(model=MODEL, messages=messages)
-                (applied,) = completion.to_dict(warnings=False)["applied"]  # type: ignore[misc]
-                messages.append({"role": "assistant", "content": f"impasto:image/{applied['id']}"})
+                answer: dict[str, Any] = completion.to_dict(warnings=False)
+                messages.append({"role": "assistant", "content": f"impasto:image/{answer['applied'][0]['id']}"})
     assert len(json.dumps(messages)) < 2000
     assert [len(model_turns(call)) for call in google.calls] == [*range(10)]
     assert str(google.calls[-1].body).count("thoughtSignature") == 9

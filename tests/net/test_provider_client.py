@@ -89,6 +89,20 @@ async def test_the_request_is_what_the_adapter_rendered_signed() -> None:
     assert "authorization" not in request.headers
 
 
+@pytest.mark.parametrize(("characters", "is_sent"), [(1 << 20, False), (1 << 19, True)])
+async def test_what_is_too_heavy_for_a_provider_is_not_sent(characters: int, is_sent: bool) -> None:
+    model = a_model(provider=replace(GOOGLE, max_request_mb=1))
+    call = a_call(model, turns="a" * characters)
+    async with provider(sending(response(IMAGE))) as (client, server):
+        if is_sent:
+            await answered(client, call)
+        else:
+            with pytest.raises(Failure) as raised:
+                await answered(client, call)
+            assert (raised.value.code, raised.value.param) == (Code.BODY_TOO_LARGE, "messages")
+        assert len(server.requests) == is_sent
+
+
 async def test_a_prefix_stands_before_the_key() -> None:
     model = a_model(provider=replace(GOOGLE, key_header="Authorization", key_prefix="Bearer "))
     async with provider(sending(response(IMAGE))) as (client, server):

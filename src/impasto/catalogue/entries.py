@@ -65,6 +65,7 @@ def provider_of(provider_id: str, raw: object, place: Place) -> Provider:
         key_env=table.key_env,
         key_header=table.auth.header.lower() if table.auth else "",
         key_prefix=table.auth.prefix if table.auth else "",
+        max_request_mb=table.max_request_mb,
     )
 
 

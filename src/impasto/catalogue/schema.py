@@ -53,6 +53,7 @@ class ProviderTable(_Table, frozen=True):
     base_url_env: str = ""
     key_env: tuple[Text, ...] = ()
     auth: AuthTable | None = None
+    max_request_mb: Count | None = None
 
 
 class PriceTable(_Table, frozen=True):

@@ -23,7 +23,8 @@ class Provider:
 
     `adapter` names the wire format. `key_env` are the environment variables that may hold the
     key, first wins; `base_url_env` the one that names another address. `key_header` is how a
-    call is signed. An engine in this process has no address and no key.
+    call is signed. `max_request_mb` is the most that a request may weigh, in 2**20 bytes. An engine in this process has
+    no address and no key.
     """
 
     id: str
@@ -34,6 +35,7 @@ class Provider:
     key_env: tuple[str, ...] = ()
     key_header: str = ""
     key_prefix: str = ""
+    max_request_mb: int | None = None
 
     @property
     def is_local(self) -> bool:

@@ -67,6 +67,7 @@ class ProviderClient:
         access, headers = self._signed_access(provider)
         adapter = self._adapters[provider.adapter]
         request = adapter.render(call)
+        _check_weight(provider, request)
         try:
             async with self._post(access, headers, request) as response:
                 if response.status != 200:
@@ -129,6 +130,18 @@ class ProviderClient:
             logged=f"{provider.id}: {type(error).__name__}: {error}",
             retry_helps=code is Code.PROVIDER_UNREACHABLE,
         )
+
+
+def _check_weight(provider: Provider, request: WireRequest) -> None:
+    if provider.max_request_mb is None or request.content_length <= provider.max_request_mb << 20:
+        return
+    raise Failure(
+        Code.BODY_TOO_LARGE,
+        f"With all its pictures and signatures this conversation weighs {request.content_length / (1 << 20):.0f} MiB; "
+        f"{provider.name} takes {provider.max_request_mb} MiB. Nothing was sent. Leave out earlier turns: the last "
+        "picture is enough to go on from, and impasto:image/previous cites it.",
+        param="messages",
+    )
 
 
 def _session(timeout: aiohttp.ClientTimeout) -> aiohttp.ClientSession:
