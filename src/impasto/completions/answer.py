@@ -49,7 +49,8 @@ class Picture:
 
     `id` is what a caller may call it. `sha256` names its bytes in the store, and `signature_sha256` the signature that
     the provider wants back with it; they are empty until they are kept, and stay so where nothing is kept: then the
-    `signature` is at hand. `provenance` is what the bytes say of their origin.
+    `signature` is at hand, and `sha256` known where the caller asked for it. `provenance` is what the bytes say of
+    their origin.
     """
 
     blob: Blob
@@ -107,7 +108,7 @@ class ServedBy:
 @dataclass(frozen=True, slots=True)
 class Manner:
     """How an answer is to be shown. `waits`: a stream of it begins only when it is whole. `version` is the gateway's
-    that made it. `sandbox`: no provider was asked."""
+    that made it. `sandbox`: no provider was asked. `signatures`: they go with the answer, for its caller to carry."""
 
     shape: str = "content"
     delivery: str = "inline"
@@ -116,6 +117,7 @@ class Manner:
     ignored: tuple[str, ...] = ()
     version: str = ""
     sandbox: bool = False
+    signatures: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from impasto.completions.answer import (
     Words,
 )
 from impasto.completions.call import answer_to
+from impasto.completions.carried import hash_of
 from impasto.completions.inline import Inlined
 from impasto.completions.intake import PictureIntake
 from impasto.completions.journal import Journal
@@ -174,6 +175,8 @@ class Calling:
         match item:
             case Picture() if self.is_kept:
                 return await self._kept_picture(item)
+            case Picture() if self.asking.manner.signatures and item.signature:
+                return replace(item, sha256=await asyncio.to_thread(hash_of, item))
             case Words() if self.is_kept and item.signed:
                 return replace(item, signed=tuple(await _all([self._kept_pieces(each) for each in item.signed])))
             case _:

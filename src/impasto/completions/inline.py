@@ -132,12 +132,14 @@ def _part_at_hand(part: MessagePart, at_hand: _AtHand) -> TurnPart:
 
 
 def _photos_of(request: ChatRequest) -> frozenset[str]:
-    """The places of the pictures that were not made here."""
+    """The places of the pictures that were not made here, nor by a provider that wants them back as they were."""
     parts = (part for message in request.messages for part in message.parts)
     return frozenset(
         part.where
         for part in parts
-        if isinstance(part, ImagePart | ImageLink) or (isinstance(part, KeptImage) and part.is_photo)
+        if (isinstance(part, ImagePart) and part.signature is None)
+        or isinstance(part, ImageLink)
+        or (isinstance(part, KeptImage) and part.is_photo)
     )
 
 

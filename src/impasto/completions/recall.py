@@ -13,6 +13,7 @@ from typing import TypeGuard
 
 import pybase64
 
+from impasto.completions.carried import claimed
 from impasto.completions.inline import no_longer_kept
 from impasto.completions.kept import KeptCompletion, KeptPicture, KeptWords, kept_answers_of
 from impasto.completions.ports import BlobStore, Gallery, Ledger
@@ -69,7 +70,7 @@ class Recall:
 
     async def recalled(self, request: ChatRequest, key_id: str, session_id: str | None) -> Recalled:
         """`request` with everything found. Raises 400 naming the place of what is not there."""
-        if not any(_is_picture(part) for message in request.messages for part in message.parts):
+        if not any(message.carried or any(map(_is_picture, message.parts)) for message in request.messages):
             return Recalled(request)
         request = await self._with_previous(request, key_id, session_id)
         found = await self._look_up(request, key_id)
@@ -99,6 +100,7 @@ class Recall:
         files = {part.id for part in parts if isinstance(part, Handle) and part.kind == "file"}
         hashes = await _hashes_of([part for part in parts if isinstance(part, ImagePart)])
         ids = cited | {link.image_id for link in links.values()}
+        carried = {each.id for message in request.messages for each in message.carried if not each.is_of_words}
         return _Found(
             key_id,
             links,
@@ -106,6 +108,7 @@ class Recall:
             await self.gallery.images(ids) if ids else {},
             await self.gallery.uploads(key_id, files) if files else {},
             await self.gallery.recognised(key_id, set(hashes.values())) if hashes else {},
+            await self.gallery.images(carried) if carried else {},
         )
 
     async def _recognised(self, message: Message, found: "_Found") -> list[Message]:
@@ -113,7 +116,7 @@ class Recall:
         parts = [found.part_of(part) for part in message.parts]
         own = {id(part): image for part in parts if isinstance(part, KeptImage) and (image := found.made(part))}
         if message.role != "assistant" or not own:
-            return [Message(message.role, tuple(parts))]
+            return [found.claimed(message) or Message(message.role, tuple(parts))]
         makings = dict.fromkeys((image.generation_id, image.choice) for image in own.values())
         completions = {making: await self._completion(*making) for making in makings}
         turns = [
@@ -123,6 +126,8 @@ class Recall:
         ]
         told = {part.where for turn in turns for part in turn.parts if isinstance(part, KeptImage)}
         said = "".join(_letters_of(text) for completion in completions.values() for text in _texts_of(completion))
+        if not turns and (turn := found.claimed(message)):
+            return [turn]
         rest = [part for part in parts if not _is_in(part, told, said)]
         return [*turns, *([Message(message.role, tuple(rest))] if rest else [])]
 
@@ -142,7 +147,8 @@ class Recall:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """What was looked up for one request of the key `key_id`: `hashes` are those of inline pictures, by their place."""
+    """What was looked up for one request of the key `key_id`: `hashes` are those of inline pictures, by their place,
+    `carried` the pictures that signatures in it are said to be of."""
 
     key_id: str
     links: Mapping[str, OwnLink]
@@ -150,6 +156,12 @@ class _Found:
     images: Mapping[str, StoredImage]
     uploads: Mapping[str, Upload]
     by_hash: Mapping[str, StoredImage]
+    carried: Mapping[str, StoredImage]
+
+    def claimed(self, message: Message) -> Message | None:
+        """The model's turn that it is by the signatures that it carries."""
+        named = {image.id: image.sha256 for image in self.carried.values() if image.key_id == self.key_id}
+        return claimed(message, self.hashes, named) if message.carried else None
 
     def part_of(self, part: MessagePart) -> MessagePart:
         """The part, or what it stands for. Raises 400 where that is not there."""

@@ -13,6 +13,7 @@ import pybase64
 
 from impasto.domain.image import Dimensions, ImageConfig
 from impasto.domain.model import Modality, Model
+from impasto.domain.signatures import CarriedSignature
 from impasto.domain.tools import AUTO, ResponseFormat, Tool, ToolCall, ToolChoice, ToolResult
 
 Role = Literal["system", "user", "assistant", "tool"]
@@ -139,12 +140,14 @@ MessagePart = TurnPart | KeptText | KeptImage | ImageLink | Handle
 @dataclass(frozen=True, slots=True)
 class Message:
     """One turn as the caller sent it, or as it was recognised: then `made_by` is the provider that made it, and
-    `signature_tokens` the most that its signatures can be counted as."""
+    `signature_tokens` the most that its signatures can be counted as. `carried` are signatures that came with it, of
+    parts that are still to be told."""
 
     role: Role
     parts: tuple[MessagePart, ...]
     made_by: str = ""
     signature_tokens: int = 0
+    carried: tuple[CarriedSignature, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

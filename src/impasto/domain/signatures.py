@@ -21,7 +21,7 @@ _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_
 _CHECKED_CHARACTERS = 1 << 18
 _HASH_CHARACTERS = 16
 _WORDS = re.compile(r"text-(0|[1-9]\d{0,8})-([1-9]\d{0,8})-([0-9a-f]{16})", re.ASCII)
-_PICTURE = re.compile(r"image-[0-9a-f]{16}|img_[0-9a-f]{32}", re.ASCII)
+_PICTURE = re.compile(r"image-[0-9a-f]{16}|img_[A-Za-z0-9_-]{1,80}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
