@@ -20,6 +20,7 @@ ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 SHELL = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
+FIRST, EDITING, AGAIN, SAVING, CLIENT, STREAMING = PYTHON[:6]
 CURL = next(block for block in SHELL if block.startswith("curl"))
 
 
@@ -45,7 +46,7 @@ def here(code: str, running: Running) -> str:
 
 
 async def test_the_first_snippet_prints_a_data_url(running: Running, tmp_path: Path) -> None:
-    out = await run([sys.executable, "-c", here(PYTHON[0], running)], tmp_path, running)
+    out = await run([sys.executable, "-c", here(FIRST, running)], tmp_path, running)
     assert out.startswith("data:image/jpeg;base64,/9j/")
 
 
@@ -56,19 +57,27 @@ async def test_the_curl_snippet_gets_a_picture(running: Running, tmp_path: Path)
 
 async def test_the_editing_snippet_and_the_saving_one_leave_a_picture(running: Running, tmp_path: Path) -> None:
     (tmp_path / "input.jpg").write_bytes(_png(8, 8))
-    await run([sys.executable, "-c", here(PYTHON[1] + PYTHON[2], running)], tmp_path, running)
+    await run([sys.executable, "-c", here(EDITING + SAVING, running)], tmp_path, running)
     assert media_type_of((tmp_path / "output.png").read_bytes()) == "image/jpeg"
 
 
+async def test_the_snippet_that_edits_again_edits_the_picture_before(running: Running, tmp_path: Path) -> None:
+    asks = "response = requests.post(url, headers=headers, json=payload)\n"
+    first = FIRST + 'payload["session_id"] = "lighthouse"\n' + asks
+    tells = 'print(response.status_code, response.json()["choices"][0]["message"]["content"][:20])\n'
+    out = await run([sys.executable, "-c", here(first + AGAIN + asks + tells, running)], tmp_path, running)
+    assert out.splitlines()[-1] == "200 data:image/jpeg;base"
+
+
 async def test_the_snippet_with_openais_client_prints_picture_and_cost(running: Running, tmp_path: Path) -> None:
-    out = await run([sys.executable, "-c", "import os\n" + here(PYTHON[3], running)], tmp_path, running)
+    out = await run([sys.executable, "-c", "import os\n" + here(CLIENT, running)], tmp_path, running)
     picture, cost = out.split()
     assert base64.b64decode(picture.partition(",")[2][:16])
     assert float(cost) > 0
 
 
 async def test_the_streaming_snippet_joins_the_picture_and_prints_the_cost(running: Running, tmp_path: Path) -> None:
-    out = await run([sys.executable, "-c", "import os\n" + here(PYTHON[3] + PYTHON[4], running)], tmp_path, running)
+    out = await run([sys.executable, "-c", "import os\n" + here(CLIENT + STREAMING, running)], tmp_path, running)
     picture, cost = out.splitlines()[-1].split()
     assert picture.startswith("data:image/png;base64,iVBOR")
     assert float(cost) > 0
