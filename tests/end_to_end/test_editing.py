@@ -111,3 +111,34 @@ async def test_ten_turns_by_handles_stay_as_small_as_the_first(tmp_path: Path) -
     assert len(json.dumps(messages)) < 2000
     assert [len(model_turns(call)) for call in google.calls] == [*range(10)]
     assert str(google.calls[-1].body).count("thoughtSignature") == 9
+
+
+async def test_another_process_remembers_as_well(tmp_path: Path) -> None:
+    async with GeminiSimulator(signature_characters=4000) as google:
+        environment = {"GEMINI_API_KEY": "a key", "GOOGLE_GEMINI_BASE_URL": google.base_url}
+        async with gateway(tmp_path, environment) as one, gateway(tmp_path, environment) as other:
+            messages: list[Any] = []
+            for running, wish in zip((one, other, one), WISHES, strict=False):
+                async with AsyncOpenAI(base_url=f"{running.url}/v3", api_key=KEY, max_retries=0) as client:
+                    messages.append({"role": "user", "content": wish})
+                    messages.append(await whole(client, messages, {}))
+    assert [len(model_turns(call)) for call in google.calls] == [0, 1, 2]
+
+
+async def test_what_another_provider_made_is_told_and_its_own_stays_its_own(tmp_path: Path) -> None:
+    models = (MODEL, "local/painter", MODEL)
+    async with GeminiSimulator(signature_characters=4000) as google:
+        environment = {"GEMINI_API_KEY": "a key", "GOOGLE_GEMINI_BASE_URL": google.base_url}
+        async with (
+            gateway(tmp_path, environment) as running,
+            AsyncOpenAI(base_url=f"{running.url}/v3", api_key=KEY, max_retries=0) as client,
+        ):
+            messages: list[Any] = []
+            for model, wish in zip(models, ("A lighthouse by the sea", "as a watercolor", "now at night"), strict=True):
+                messages.append({"role": "user", "content": wish})
+                completion = await client.chat.completions.create(model=model, messages=messages)
+                messages.append(completion.choices[0].message.to_dict(warnings=False))
+    last = google.calls[-1]
+    assert [turn["role"] for turn in last.body["contents"]] == ["user", "model", "user", "user"]
+    assert str(last.body).count("inlineData") == 2
+    assert str(last.body).count("thoughtSignature") == 1
