@@ -5,6 +5,7 @@ exist. A parameter that is not known is refused, because a filter that does noth
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -19,7 +20,7 @@ from impasto.api.moments import end_ms_of, first_ms_of
 from impasto.api.query import number_of
 from impasto.domain.errors import Code, Failure, listed
 from impasto.domain.keys import VirtualKey
-from impasto.domain.lineage import PictureQuestion, words_of
+from impasto.domain.lineage import PictureFacts, PictureQuestion, words_of
 
 PARAMETERS = (
     "query", "model", "session_id", "user", "parent", "since", "until", "include_gone", "key_id", "page", "limit",
@@ -42,14 +43,7 @@ class ImageList:
     async def list(self, request: Request) -> Response:
         question = parse_question(request.query_params, caller_of(request.scope))
         total, found = await self.lineage.page(question)
-        body = {
-            "object": "list",
-            "items": [picture_body(facts, self.link_of) for facts in found],
-            "total": total,
-            "page": question.offset // question.limit + 1,
-            "limit": question.limit,
-            "total_pages": -(-total // question.limit),
-        }
+        body = list_body(question, total, found, self.link_of)
         return Response(msgspec.json.encode(body), media_type="application/json")
 
     async def one(self, request: Request) -> Response:
@@ -62,6 +56,20 @@ class ImageList:
             )
         body = with_children(picture_body(facts, self.link_of), facts)
         return Response(msgspec.json.encode(body), media_type="application/json")
+
+
+def list_body(
+    question: PictureQuestion, total: int, found: Sequence[PictureFacts], link_of: LinkOf | None
+) -> dict[str, object]:
+    """A page of pictures, `found`, of `total`."""
+    return {
+        "object": "list",
+        "items": [picture_body(facts, link_of) for facts in found],
+        "total": total,
+        "page": question.offset // question.limit + 1,
+        "limit": question.limit,
+        "total_pages": -(-total // question.limit),
+    }
 
 
 def parse_question(said: QueryParams, caller: VirtualKey) -> PictureQuestion:

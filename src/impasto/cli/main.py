@@ -19,6 +19,7 @@ COMMANDS = {
     "keys": ("impasto.cli.keys", "Make, list, rotate and revoke virtual keys, with their budgets and limits."),
     "forget": ("impasto.cli.forget", "Delete for good what is kept: pictures, prompts, answers, uploads."),
     "models": ("impasto.cli.models", "List the models: what they can make and what a picture costs."),
+    "images": ("impasto.cli.images", "List the pictures that were made, or show how one was made."),
     "usage": ("impasto.cli.usage", "Show what was spent, by day, key, model or tag."),
     "doctor": ("impasto.cli.doctor", "Look for what is wrong with this set-up and say how to mend it."),
     "verify": ("impasto.cli.verify", "Compare the catalogue with live providers, with your own keys."),

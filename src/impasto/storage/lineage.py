@@ -66,41 +66,44 @@ class SqlLineage:
     database: Database
 
     async def page(self, question: PictureQuestion) -> tuple[int, list[PictureFacts]]:
-        chosen = _conditions(question, self.database.dialect)
-        count = select(func.count()).select_from(images).where(*chosen)
-        newest = select(images).where(*chosen).order_by(*_NEWEST_FIRST).limit(question.limit).offset(question.offset)
-
-        def look(connection: Connection) -> tuple[int, list[PictureFacts]]:
-            total = int(connection.scalar(count) or 0)
-            has_page = question.offset < total
-            found = list(map(image_of, connection.execute(newest).mappings())) if has_page else []
-            return total, _facts_of(connection, found)
-
-        return await self.database.read(look)
+        return await self.database.read(lambda connection: page_of(connection, question))
 
     async def picture(self, image_id: str) -> PictureFacts | None:
-        def look(connection: Connection) -> PictureFacts | None:
-            found = _facts_of(connection, _images(connection, [image_id]).values())
-            return _with_children(connection, found[0]) if found else None
-
-        return await self.database.read(look)
+        return await self.database.read(lambda connection: picture_of(connection, image_id))
 
     async def origin(self, generation_id: str) -> Origin | None:
         return await self.database.read(lambda connection: _origins(connection, [generation_id]).get(generation_id))
 
     async def sighting(self, sha256: str, key_id: str | None) -> Sighting | None:
-        def look(connection: Connection) -> Sighting | None:
-            first_ms = connection.scalar(_FIRST_MS, {"sha256": sha256})
-            if first_ms is None:
-                return None
-            model = connection.scalar(_FIRST_MODEL, {"sha256": sha256, "created_ms": first_ms})
-            shown = [images.c.sha256 == sha256, *([images.c.key_id == key_id] if key_id is not None else [])]
-            newest = select(images).where(*shown).order_by(*_NEWEST_FIRST).limit(MOST_SIGHTINGS)
-            found = list(map(image_of, connection.execute(newest).mappings()))
-            count = connection.scalar(select(func.count()).select_from(images).where(*shown)) if found else 0
-            return Sighting(first_ms, model or "", count or 0, tuple(_facts_of(connection, found)))
+        return await self.database.read(lambda connection: _sighting(connection, sha256, key_id))
 
-        return await self.database.read(look)
+
+def page_of(connection: Connection, question: PictureQuestion) -> tuple[int, list[PictureFacts]]:
+    """How many pictures are in question, and those of the page."""
+    chosen = _conditions(question, connection.dialect.name)
+    total = int(connection.scalar(select(func.count()).select_from(images).where(*chosen)) or 0)
+    if question.offset >= total:
+        return total, []
+    newest = select(images).where(*chosen).order_by(*_NEWEST_FIRST).limit(question.limit).offset(question.offset)
+    return total, _facts_of(connection, list(map(image_of, connection.execute(newest).mappings())))
+
+
+def picture_of(connection: Connection, image_id: str) -> PictureFacts | None:
+    """The picture with this id, whoever made it, with what was made from it."""
+    found = _facts_of(connection, _images(connection, [image_id]).values())
+    return _with_children(connection, found[0]) if found else None
+
+
+def _sighting(connection: Connection, sha256: str, key_id: str | None) -> Sighting | None:
+    first_ms = connection.scalar(_FIRST_MS, {"sha256": sha256})
+    if first_ms is None:
+        return None
+    model = connection.scalar(_FIRST_MODEL, {"sha256": sha256, "created_ms": first_ms})
+    shown = [images.c.sha256 == sha256, *([images.c.key_id == key_id] if key_id is not None else [])]
+    newest = select(images).where(*shown).order_by(*_NEWEST_FIRST).limit(MOST_SIGHTINGS)
+    found = list(map(image_of, connection.execute(newest).mappings()))
+    count = connection.scalar(select(func.count()).select_from(images).where(*shown)) if found else 0
+    return Sighting(first_ms, model or "", count or 0, tuple(_facts_of(connection, found)))
 
 
 def _conditions(question: PictureQuestion, dialect: str) -> list[ColumnElement[bool]]:
