@@ -114,6 +114,12 @@ def test_the_directory_of_positions_is_empty_afterwards_and_found_by_nobody_else
     assert inside[second:] == tiff[second:]
 
 
+@pytest.mark.parametrize("tag", [b"\x88\x30", b"\x87\x69"])
+def test_a_directory_that_only_the_second_one_points_to_is_found(tag: bytes) -> None:
+    tiff = exif().replace(b"\x88\x25", tag, 1)
+    assert not in_exif(cleaned(jpeg_with(exif_segment(tiff)), "image/jpeg"))
+
+
 @pytest.mark.parametrize("order", ["<", ">"])
 def test_directories_that_run_in_circles_end(order: str) -> None:
     number = struct.Struct(f"{order}I")
@@ -201,6 +207,12 @@ def test_elements_and_attributes_are_blanked(before: str, after: str) -> None:
     photo = webp_with((b"XMP ", f"{before}{' ' * 1}".encode()))
     text = cleaned(photo, "image/webp").partition(b"XMP ")[2][4:].decode().rstrip("\0")
     assert "".join(text.split()) == "".join(after.split())
+
+
+def test_chunks_of_odd_length_are_padded() -> None:
+    after = cleaned(webp_with((b"EXIF", exif() + bytes(len(exif()) % 2 + 1)), (b"XMP ", XMP)), "image/webp")
+    assert not in_exif(after)
+    assert LATITUDE.encode() not in after
 
 
 def test_xml_stays_well_formed() -> None:
