@@ -36,3 +36,33 @@ def test_the_pictures_bytes_are_the_ones_that_were_sent() -> None:
 )
 def test_other_words_are_words(text: str) -> None:
     assert not has_markdown_pictures(Raw(json.dumps(text).encode()))
+
+
+def test_each_picture_has_a_place_of_its_own() -> None:
+    parts = parse_markdown(Raw(json.dumps(f"![]({URL}) and ![]({URL})").encode()), "messages[1].content")
+    places = [part.where for part in parts if isinstance(part, ImagePart)]
+    assert places == ["messages[1].content", "messages[1].content#2"]
+
+
+HANDLE = f"impasto:image/img_{'a' * 32}"
+OWN_LINK = f"https://gateway.test/v3/images/img_{'a' * 32}/content?expires=1795000000&signature=abc-_"
+
+
+@pytest.mark.parametrize("slashes", [False, True])
+@pytest.mark.parametrize(
+    ("url", "kind"), [(HANDLE, "Handle"), ("impasto:image/previous", "Handle"), (OWN_LINK, "ImageLink")]
+)
+def test_a_handle_and_an_own_link_are_pictures(url: str, kind: str, slashes: bool) -> None:
+    assert parts_of(f"Here:\n\n![image]({url})\n\nGood?", slashes=slashes) == ["Here:", kind, "Good?"]
+
+
+def test_other_links_stay_words_beside_a_picture() -> None:
+    text = "![a](https://example.com/a.png) and ![b](impasto:file/x)"
+    assert parts_of(f"{text}\n\n![image]({HANDLE})") == [text, "Handle"]
+
+
+def test_looking_for_pictures_takes_no_longer_than_the_text_is() -> None:
+    """A minute and more, where each beginning were followed to the end of the text; the time limit would tell."""
+    for beginning in ("![](data:image/a;base64,", "![", "![](https://a/v3/images/", "![](impasto:image/"):
+        text = beginning * (1_000_000 // len(beginning))
+        assert not has_markdown_pictures(Raw(json.dumps(text).encode()))

@@ -13,7 +13,8 @@ from msgspec import Raw
 from impasto.api.picture_wire import OWN_PICTURE, parse_picture_url
 from impasto.domain.chat import Handle, ImageLink, ImagePart, TextPart
 
-_PICTURE = re.compile(rb'!\[[^\]"\\]{0,200}\]\((data:image\\?/[A-Za-z0-9.+-]+;base64,[^)"]*|' + OWN_PICTURE + rb")\)")
+_PICTURE = re.compile(rb'!\[[^\]"\\]{0,200}\]\((data:image\\?/[A-Za-z0-9.+-]+;base64,[^)"!]*+|' + OWN_PICTURE + rb")\)")
+# A picture's text ends before the next `!`, so that looking for its end takes no longer than the text is.
 _text = msgspec.json.Decoder(str)
 
 
@@ -23,11 +24,12 @@ def has_markdown_pictures(content: Raw) -> bool:
 
 
 def parse_markdown(content: Raw, where: str) -> Iterable[TextPart | ImagePart | ImageLink | Handle]:
-    """The words and pictures of a JSON string, in order. Raises as `parse_picture_url` does."""
+    """The words and pictures of a JSON string, in order. Raises as `parse_picture_url` does. Each picture has a place
+    of its own: after the first one they are counted."""
     view, at = memoryview(content)[1:-1], 0
-    for found in _PICTURE.finditer(view):
+    for number, found in enumerate(_PICTURE.finditer(view), 1):
         yield from _words(view[at : found.start()])
-        yield parse_picture_url(Raw(b'"' + found[1] + b'"'), where)
+        yield parse_picture_url(Raw(b'"' + found[1] + b'"'), f"{where}#{number}" if number > 1 else where)
         at = found.end()
     yield from _words(view[at:])
 

@@ -7,7 +7,7 @@ that the provider wants back.
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeGuard
 
@@ -34,6 +34,7 @@ from impasto.domain.chat import (
 from impasto.domain.errors import Code, Failure
 from impasto.domain.ledger import Parent
 from impasto.domain.stored_image import StoredImage, Upload
+from impasto.domain.tools import ToolCall
 
 HASHED_CHARACTERS = 1 << 20
 """Base64 that is decoded at a time; a multiple of four."""
@@ -49,6 +50,8 @@ class OwnLink:
 
 LinkReader = Callable[[str], OwnLink | None]
 """Says whether a URL is a link of this gateway."""
+_Completions = Mapping[tuple[str, int], KeptCompletion | None]
+"""Answers by their generation and choice; `None` where one is not kept any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +77,8 @@ class Recall:
             return Recalled(request)
         request = await self._with_previous(request, key_id, session_id)
         found = await self._look_up(request, key_id)
-        messages = [message for each in request.messages for message in await self._recognised(each, found)]
+        completions = await self._completions(request, found)
+        messages = [message for each in request.messages for message in _recognised(each, found, completions)]
         parents = dict.fromkeys(
             parent for message in request.messages for part in message.parts for parent in found.parents_of(part)
         )
@@ -111,25 +115,11 @@ class Recall:
             await self.gallery.images(carried) if carried else {},
         )
 
-    async def _recognised(self, message: Message, found: "_Found") -> list[Message]:
-        """The message; that of an assistant as the turns that its pictures were made in, then what is unknown of it."""
-        parts = [found.part_of(part) for part in message.parts]
-        own = {id(part): image for part in parts if isinstance(part, KeptImage) and (image := found.made(part))}
-        if message.role != "assistant" or not own:
-            return [found.claimed(message) or Message(message.role, tuple(parts))]
-        makings = dict.fromkeys((image.generation_id, image.choice) for image in own.values())
-        completions = {making: await self._completion(*making) for making in makings}
-        turns = [
-            _as_made(completion, {image.id: part for part in parts if (image := own.get(id(part)))})  # type: ignore[misc]
-            for completion in completions.values()
-            if completion is not None
-        ]
-        told = {part.where for turn in turns for part in turn.parts if isinstance(part, KeptImage)}
-        said = "".join(_letters_of(text) for completion in completions.values() for text in _texts_of(completion))
-        if not turns and (turn := found.claimed(message)):
-            return [turn]
-        rest = [part for part in parts if not _is_in(part, told, said)]
-        return [*turns, *([Message(message.role, tuple(rest))] if rest else [])]
+    async def _completions(self, request: ChatRequest, found: "_Found") -> _Completions:
+        """The answers that pictures of the assistant's turns are from, where they are still kept."""
+        parts = (part for message in request.messages if _is_answer(message) for part in message.parts)
+        makings = dict.fromkeys(_making_of(image) for part in parts if (image := found.made(part)))
+        return {making: await self._completion(*making) for making in makings}
 
     async def _completion(self, generation_id: str, choice: int) -> KeptCompletion | None:
         """The answer that a picture is from, where that is still kept."""
@@ -176,19 +166,28 @@ class _Found:
                 return replace(_kept(image, part.where), inline=part)
         return part
 
-    def made(self, part: KeptImage) -> StoredImage | None:
-        """The picture that this is, where the caller's own key made it."""
-        candidates = [self.by_hash.get(part.image.sha256), *self.images.values()]
-        same = (image for image in candidates if image and image.sha256 == part.image.sha256)
-        return next((image for image in same if image.key_id == self.key_id and not part.is_photo), None)
+    def made(self, part: MessagePart) -> StoredImage | None:
+        """The picture that a part of the request cites or brings, where the caller's own key made it."""
+        match part:
+            case Handle(kind="image"):
+                image = self.images.get(part.id)
+            case ImageLink(url) if url in self.links:
+                image = self.images.get(self.links[url].image_id)
+            case ImagePart(where=where):
+                image = self.by_hash.get(self.hashes[where])
+            case _:
+                image = None
+        return image if image is not None and image.key_id == self.key_id else None
 
     def parents_of(self, part: MessagePart) -> Iterator[Parent | ImageLink]:
+        image = self.made(part)
         match self.part_of(part):
-            case KeptImage() as kept if kept.is_photo and isinstance(part, Handle):
+            case KeptImage() if image is not None:
+                yield Parent("image", image.id, image.sha256)
+            case KeptImage() as kept if isinstance(part, Handle):
                 yield Parent("file", part.id, kept.image.sha256)
             case KeptImage() as kept:
-                image = self.made(kept)
-                yield Parent("image", image.id, image.sha256) if image else Parent("photo", "", kept.image.sha256)
+                yield Parent("photo", "", kept.image.sha256)
             case ImagePart(where=where):
                 yield Parent("photo", "", self.hashes[where])
             case ImageLink() as link:
@@ -238,16 +237,47 @@ def _uploaded(handle: Handle, upload: Upload | None) -> KeptImage:
     return KeptImage(image, upload.media_type, upload.dimensions, handle.where, is_photo=True)
 
 
+def _recognised(message: Message, found: _Found, completions: _Completions) -> list[Message]:
+    """The message; that of an assistant as the turns that its pictures were made in, then what is unknown of it."""
+    parts = [found.part_of(part) for part in message.parts]
+    own = {place: image for place, part in enumerate(message.parts) if (image := found.made(part))}
+    if not _is_answer(message) or not own:
+        return [found.claimed(message) or Message(message.role, tuple(parts))]
+    cited: dict[tuple[str, int], dict[str, KeptImage]] = {}
+    for place, image in own.items():
+        part = parts[place]
+        if isinstance(part, KeptImage):
+            cited.setdefault(_making_of(image), {}).setdefault(image.sha256, part)
+    known = {making: completion for making in cited if (completion := completions[making]) is not None}
+    turns = [_as_made(completion, cited[making]) for making, completion in known.items()]
+    if not turns and (turn := found.claimed(message)):
+        return [turn]
+    told = {place for place, image in own.items() if _making_of(image) in known}
+    said = "".join(_letters_of(text) for completion in known.values() for text in _texts_of(completion))
+    rest = [part for place, part in enumerate(parts) if place not in told and not _is_said(part, said)]
+    return [*turns, *([Message(message.role, tuple(rest))] if rest else [])]
+
+
+def _is_answer(message: Message) -> bool:
+    """Whether an earlier answer is looked for in it. What calls functions stays whole: their results follow it at
+    once, and no model that makes pictures calls any."""
+    return message.role == "assistant" and not any(isinstance(part, ToolCall) for part in message.parts)
+
+
+def _making_of(image: StoredImage) -> tuple[str, int]:
+    return image.generation_id, image.choice
+
+
 def _as_made(completion: KeptCompletion, cited: Mapping[str, KeptImage]) -> Message:
-    """The model's turn as its provider gave it, with those of its pictures that are cited."""
+    """The model's turn as its provider gave it, with those of its pictures that are cited, by their hashes."""
     parts: list[MessagePart] = []
     for item in completion.items:
         match item:
             case KeptWords():
                 parts += _parts_of(item)
-            case KeptPicture() if item.id in cited:
+            case KeptPicture() if item.sha256 in cited:
                 signature = Kept(item.signature_sha256, item.signature_byte_count) if item.signature_sha256 else None
-                parts.append(replace(cited[item.id], signature=signature))
+                parts.append(replace(cited[item.sha256], signature=signature))
     is_signed = any(isinstance(part, KeptText) or getattr(part, "signature", None) for part in parts)
     # Google counts a signature as input; it stands for what the model thought and made.
     # https://ai.google.dev/gemini-api/docs/thinking#signatures
@@ -268,19 +298,13 @@ def _parts_of(words: KeptWords) -> Iterator[MessagePart]:
         yield TextPart("".join(words.pieces[at:]))
 
 
-def _texts_of(completion: KeptCompletion | None) -> Iterator[str]:
-    if completion is not None:
-        yield from ("".join(item.pieces) for item in completion.items if isinstance(item, KeptWords))
+def _texts_of(completion: KeptCompletion) -> Iterator[str]:
+    yield from ("".join(item.pieces) for item in completion.items if isinstance(item, KeptWords))
 
 
-def _is_in(part: MessagePart, told: Collection[str], said: str) -> bool:
-    """Whether the recognised turns hold this part: its picture, or its words, which a shape may have parted anew."""
-    match part:
-        case KeptImage(where=where):
-            return where in told
-        case TextPart(text):
-            return _letters_of(text) in said
-    return False
+def _is_said(part: MessagePart, said: str) -> bool:
+    """Whether these are words of the recognised turns, which a shape may have parted anew."""
+    return isinstance(part, TextPart) and _letters_of(part.text) in said
 
 
 def _letters_of(text: str) -> str:
