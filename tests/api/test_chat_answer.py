@@ -25,6 +25,7 @@ from impasto.completions.answer import (
     ServedBy,
     Words,
 )
+from impasto.completions.carried import Signatures
 from impasto.domain.events import Finished, FinishReason
 from impasto.domain.image import Dimensions, ImageConfig
 from impasto.domain.model import Model
@@ -84,7 +85,7 @@ def link_of(image_id: str) -> str:
 def rendered(
     completion: Completion, shape: str = "content", ignored: Sequence[str] = (), delivery: str = "inline"
 ) -> bytes:
-    answer: RenderedAnswer = render_answer(answers_with(completion, shape, ignored, delivery), link_of)
+    answer: RenderedAnswer = render_answer(answers_with(completion, shape, ignored, delivery), link_of, Signatures())
     body = b"".join(answer)
     completion.close()
     assert answer.content_length == len(body)
@@ -348,7 +349,7 @@ def test_every_length_is_right_and_every_byte_arrives(byte_count: int, shape: st
 
 
 def test_the_pieces_are_small() -> None:
-    answer = render_answer(answers_with(completed(png(10 * PIECE_BYTES))), link_of)
+    answer = render_answer(answers_with(completed(png(10 * PIECE_BYTES))), link_of, Signatures())
     assert max(len(piece) for piece in answer) <= PIECE_BYTES // 3 * 4
 
 

@@ -7,7 +7,7 @@ otherwise.
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable
-from contextlib import aclosing, asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager, closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from email.utils import format_datetime
@@ -33,6 +33,7 @@ from impasto.api.spaces import Spaces
 from impasto.api.tags_wire import parse_tags
 from impasto.completions.answer import Answers, Bill, Manner, ServedBy
 from impasto.completions.call import Serving
+from impasto.completions.carried import Signatures, signatures_of
 from impasto.completions.create import Asked, Attached, Completions
 from impasto.domain.errors import Code, Failure, listed
 from impasto.domain.keys import VirtualKey
@@ -112,7 +113,9 @@ class ChatCompletions:
                 param="image_delivery",
             )
         waits = shape in WAITING_SHAPES or delivery == "url"
-        return Manner(shape, delivery, body.streamed, waits, body.ignored, __version__)
+        return Manner(
+            shape, delivery, body.streamed, waits, body.ignored, __version__, signatures=body.signatures
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,23 +170,25 @@ class _Answering:
         try:
             async with spaces.sent_in_silence():
                 answers = await self.line.unless_lost(attached.answers())
+                signatures = await self._signatures_of(answers)
         except Failure as failure:
             if not spaces.has_begun:
                 raise
             note(self.scope, code=failure.code, why=failure.logged)  # it was told under status 200
             await _noted(attached, Delivery.LOST if attached.is_owed(failure) else Delivery.DELIVERED)
             return
-        _note_answers(self.scope, answers)
-        rendered = render_answer(answers, self._link_of())
-        passing("responding")
-        if not spaces.has_begun:
-            await _start(self._headers(attached) | _cost(answers.bill) | _image_ids(answers), rendered, send)
-        try:
-            last = await _send_but_last(rendered, send)
-        except Failure as failure:  # the store, of which a picture is read while it is sent
-            note(self.scope, code=failure.code, why=failure.logged)
-            await _noted(attached, Delivery.LOST)
-            raise AnswerBrokeOffError from None
+        with closing(signatures):
+            _note_answers(self.scope, answers)
+            rendered = render_answer(answers, self._link_of(), signatures)
+            passing("responding")
+            if not spaces.has_begun:
+                await _start(self._headers(attached) | _cost(answers.bill) | _image_ids(answers), rendered, send)
+            try:
+                last = await _send_but_last(rendered, send)
+            except Failure as failure:  # the store, of which a picture is read while it is sent
+                note(self.scope, code=failure.code, why=failure.logged)
+                await _noted(attached, Delivery.LOST)
+                raise AnswerBrokeOffError from None
         await self._end(attached, send, last)
 
     async def _live(self, attached: Attached, send: Send) -> None:
@@ -251,8 +256,9 @@ class _Answering:
     async def _chunks(self, attached: Attached) -> AsyncGenerator[bytes, None]:
         if attached.running is None or attached.asking.manner.waits or attached.waits_not_to_the_end:
             answers = await attached.answers()
-            for chunk in self._replay(answers):
-                yield chunk
+            with closing(await self._signatures_of(answers)) as signatures:
+                for chunk in self._replay(answers, signatures):
+                    yield chunk
             return
         events = attached.live()
         writer: ChunkWriter | None = None
@@ -263,16 +269,21 @@ class _Answering:
                 elif writer is None:
                     continue
                 elif isinstance(event, Answers):
-                    yield b"".join(writer.end(event.first))
+                    with closing(await self._signatures_of(event)) as signatures:
+                        for chunk in writer.end(event.first, signatures=signatures.of(min(event.completions))):
+                            yield chunk
                     yield self._receipt(event)
                 elif chunks := b"".join(writer.write(event)):
                     yield chunks
 
-    def _replay(self, answers: Answers) -> Iterable[bytes]:
+    async def _signatures_of(self, answers: Answers) -> Signatures:
+        return await signatures_of(answers, self.endpoint.completions.store)
+
+    def _replay(self, answers: Answers, signatures: Signatures) -> Iterable[bytes]:
         link_of = self._link_of() if answers.asking.manner.delivery == "url" else None
         for index, completion in sorted(answers.completions.items()):
             writer = ChunkWriter(answers.id, answers.asking, completion.served_by, index)
-            yield from writer.replay(completion, link_of)
+            yield from writer.replay(completion, link_of, signatures.of(index))
         yield self._receipt(answers)
 
     def _receipt(self, answers: Answers) -> bytes:

@@ -1,7 +1,7 @@
 """A whole answer as callers see it: a chat completion, its pictures as data URLs.
 
-Rule: the body is rendered around its pictures: they are read from the store and encoded
-while it is sent, and its length is known before.
+Rule: the body is rendered around its pictures and signatures: they are read from the store while it
+is sent, and its length is known before.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,7 +13,10 @@ import pybase64
 from impasto.api.errors import error_body
 from impasto.api.money import json_number
 from impasto.api.shapes import message_of
+from impasto.api.signature_wire import detail_body
 from impasto.completions.answer import Answers, Asking, Completion, Picture
+from impasto.completions.carried import Signatures
+from impasto.domain.chat import Stored
 from impasto.domain.retention import Keeps
 from impasto.domain.usage import Usage
 
@@ -26,39 +29,49 @@ LinkOf = Callable[[str], str]
 
 @dataclass(frozen=True, slots=True)
 class RenderedAnswer:
-    """A body in pieces: JSON as it is, and pictures to be encoded in their place."""
+    """A body in pieces: JSON as it is, pictures to be encoded in their place, and signatures."""
 
-    pieces: tuple[bytes | Picture, ...]
+    pieces: tuple[bytes | Picture | Stored, ...]
 
     @property
     def content_length(self) -> int:
-        return sum(len(piece) if isinstance(piece, bytes) else base64_length(piece) for piece in self.pieces)
+        return sum(base64_length(piece) if isinstance(piece, Picture) else len(piece) for piece in self.pieces)
 
     def __iter__(self) -> Iterator[bytes]:
         for piece in self.pieces:
-            if isinstance(piece, bytes):
-                yield piece
-            else:
-                yield from base64_of(piece)
+            match piece:
+                case bytes():
+                    yield piece
+                case Picture():
+                    yield from base64_of(piece)
+                case Stored():
+                    yield from piece
 
 
-def render_answer(answers: Answers, link_of: LinkOf) -> RenderedAnswer:
+def render_answer(answers: Answers, link_of: LinkOf, signatures: Signatures) -> RenderedAnswer:
     """The body of the answer, in the manner that was asked for."""
     manner = answers.asking.manner
-    pictures: list[Picture] = []
+    filling: list[Picture | Stored] = []
+
+    def gap_for(piece: Picture | Stored) -> bytes:
+        # JSON writes a NUL in words as \u0000, so this gap is in nobody's words.
+        filling.append(piece)
+        return f"\0{len(filling) - 1}\0".encode()
 
     def slot(picture: Picture) -> bytes:
         if manner.delivery == "url":
             return link_of(picture.id).encode()
-        # JSON writes a NUL in words as \u0000, so this gap is in nobody's words.
-        pictures.append(picture)
-        return f"data:{picture.media_type};base64,\0{len(pictures) - 1}\0".encode()
+        return f"data:{picture.media_type};base64,".encode() + gap_for(picture)
+
+    def message(call: int, completion: Completion) -> dict[str, object]:
+        details = [detail_body(part, gap_for(part.data)) for part in signatures.of(call)]
+        return message_of(completion, manner.shape, slot) | ({"reasoning_details": details} if details else {})
 
     body = header_of(answers.first, "chat.completion")
     body["choices"] = [
         {
             "index": index,
-            "message": message_of(completion, manner.shape, slot),
+            "message": message(index, completion),
             "logprobs": None,
             "finish_reason": completion.finish.reason,
             "native_finish_reason": completion.finish.native,
@@ -66,7 +79,7 @@ def render_answer(answers: Answers, link_of: LinkOf) -> RenderedAnswer:
         for index, completion in sorted(answers.completions.items())
     ]
     body |= receipt_of(answers)
-    return RenderedAnswer(_filled(msgspec.json.encode(body), pictures))
+    return RenderedAnswer(_filled(msgspec.json.encode(body), filling))
 
 
 def header_of(completion: Completion, kind: str) -> dict[str, object]:
@@ -147,9 +160,9 @@ def base64_length(picture: Picture) -> int:
     return (picture.byte_count + 2) // 3 * 4
 
 
-def _filled(body: bytes, pictures: Sequence[Picture]) -> tuple[bytes | Picture, ...]:
+def _filled(body: bytes, filling: Sequence[Picture | Stored]) -> tuple[bytes | Picture | Stored, ...]:
     pieces = body.split(b"\0")
-    return tuple(pictures[int(piece)] if place % 2 else piece for place, piece in enumerate(pieces))
+    return tuple(filling[int(piece)] if place % 2 else piece for place, piece in enumerate(pieces))
 
 
 def _applied(index: int, completion: Completion, picture: Picture) -> dict[str, object]:

@@ -5,7 +5,7 @@ first; then content; then the finish chunk; last, once, what it came to. Pure: w
 bytes of whole events, or pieces of one event in their order.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -20,8 +20,10 @@ from impasto.api.shapes import (
     words_alone,
     words_beside,
 )
+from impasto.api.signature_wire import detail_body
 from impasto.api.tool_wire import tool_call_body
 from impasto.completions.answer import Answers, Asking, Completion, Picture, ServedBy, Words
+from impasto.completions.carried import SignedPart
 from impasto.domain.errors import Failure
 from impasto.domain.events import Event, ImageData, ImageEnded, ImageStarted, Text
 from impasto.domain.tools import ToolCall
@@ -98,14 +100,18 @@ class ChunkWriter:
             case _:
                 pass
 
-    def end(self, completion: Completion, link_of: LinkOf | None = None) -> Iterator[bytes]:
-        """What is left to say of `completion`, and the finish chunk."""
+    def end(
+        self, completion: Completion, link_of: LinkOf | None = None, signatures: Sequence[SignedPart] = ()
+    ) -> Iterator[bytes]:
+        """What is left to say of `completion`, its signatures, and the finish chunk."""
         yield from self._begin()
         if self._shape == "both" and completion.results:
             yield from self._lone_picture(completion, link_of)
         content = "" if self._picture_count else words_alone(completion, self._shape)
         if not self._has_content and content is not None and not (self._shape == "parts" and self._picture_count):
             yield self._chunk({"content": content})
+        for part in signatures:
+            yield from self._signature(part)
         refusal = refusal_of(completion)
         finish: dict[str, object] = {
             "finish_reason": completion.finish.reason,
@@ -113,11 +119,20 @@ class ChunkWriter:
         }
         yield self._chunk({} if refusal is None else {"refusal": refusal}, finish)
 
-    def replay(self, completion: Completion, link_of: LinkOf | None) -> Iterator[bytes]:
+    def replay(
+        self, completion: Completion, link_of: LinkOf | None, signatures: Sequence[SignedPart] = ()
+    ) -> Iterator[bytes]:
         """All chunks of an answer that is whole, its pictures as links where `link_of` is given."""
         for event in replayed(completion, self._shape, link_of):
             yield from self.write(event)
-        yield from self.end(completion, link_of)
+        yield from self.end(completion, link_of, signatures)
+
+    def _signature(self, part: SignedPart) -> Iterator[bytes]:
+        """One event, in pieces."""
+        before, _, after = self._chunk({"reasoning_details": [detail_body(part, b"\0")]}).partition(b"\0")
+        yield before
+        yield from part.data
+        yield after
 
     def _words(self, text: str) -> bytes:
         if self._shape == "markdown" and self._picture_count and not self._last_was_words:

@@ -32,7 +32,7 @@ INERT_FIELDS = frozenset({"metadata", "store", "prompt_cache_key", "stream_optio
 
 REFUSED_FIELDS = frozenset(
     {
-        "audio", "extra_body", "extra_headers", "fallbacks", "function_call", "functions", "include_signatures",
+        "audio", "extra_body", "extra_headers", "fallbacks", "function_call", "functions",
         "logit_bias", "logprobs", "on_unsupported", "post_hooks", "pre_hooks", "prediction", "provider_params",
         "router_candidates", "routing", "service_tier", "thinking", "top_logprobs", "verbosity",
         "web_search_options",
@@ -59,6 +59,7 @@ class _Fields(Struct):
     image_config: Raw = Raw(b"null")
     image_output: str | None = None
     image_delivery: str | None = None
+    include_signatures: bool | None = None
     tags: Raw = _NULL
     modalities: list[str] | None = None
     stream: bool | None = None
@@ -97,9 +98,9 @@ _image_config = msgspec.json.Decoder(_ImageConfig | None)
 class ChatBody:
     """A request and how its answer is to look.
 
-    `ignored` are fields that this gateway does not know. `count` is how many answers are wanted, `n`. `keeps` is the
-    most that may be kept of it, where it says so; `session_id` and `end_user` are its names for a conversation and a
-    person.
+    `ignored` are fields that this gateway does not know. `signatures`: its provider's come with the answer. `count` is
+    how many answers are wanted, `n`. `keeps` is the most that may be kept of it, where it says so; `session_id` and
+    `end_user` are its names for a conversation and a person.
     """
 
     request: ChatRequest
@@ -108,6 +109,7 @@ class ChatBody:
     streamed: bool = False
     count: int = 1
     delivery: str | None = None
+    signatures: bool = False
     tags: Raw = field(default_factory=lambda: _NULL)
     keeps: Keeps | None = None
     session_id: str | None = None
@@ -147,6 +149,7 @@ def _parse(body: bytes | bytearray) -> ChatBody:
         streamed=bool(fields.stream),
         count=1 if fields.n is None else fields.n,
         delivery=fields.image_delivery,
+        signatures=bool(fields.include_signatures),
         tags=fields.tags,
         keeps=_keeps(fields.retention),
         session_id=_name("session_id", fields.session_id),

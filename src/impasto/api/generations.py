@@ -6,6 +6,7 @@ else it does not exist. The answer is read from the store while it is sent.
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 
 import msgspec
@@ -19,6 +20,7 @@ from impasto.api.errors import error_body
 from impasto.api.lineage_wire import Lineage, parent_bodies, prompt_body
 from impasto.api.receipt import receipt_body
 from impasto.completions.answer import Answers
+from impasto.completions.carried import signatures_of
 from impasto.completions.create import Completions
 from impasto.completions.kept import answers_of, asking_of
 from impasto.domain.errors import Code, Failure
@@ -55,12 +57,11 @@ class Generations:
                 answers = await answers_of(generation, self.completions.store)
         except Failure as failure:
             body["error"] = error_body(failure)
-        try:
-            rendered = render_answer(answers, self.link_of or _no_link) if answers else None
-            await _send(body, rendered, send)
-        finally:
-            if answers:
-                answers.close()
+        if answers is None:
+            await _send(body, None, send)
+            return
+        with closing(answers), closing(await signatures_of(answers, self.completions.store)) as signatures:
+            await _send(body, render_answer(answers, self.link_of or _no_link, signatures), send)
 
     async def _found(self, generation_id: str, caller: VirtualKey) -> Generation:
         generation = await self.completions.find(generation_id) if _ID.fullmatch(generation_id) else None

@@ -13,6 +13,7 @@ from msgspec import Raw, Struct
 from impasto.api.json_errors import wrong_shape
 from impasto.api.markdown_wire import has_markdown_pictures, parse_markdown
 from impasto.api.picture_wire import is_picture_url, parse_handle, parse_picture, parse_picture_url
+from impasto.api.signature_wire import parse_details
 from impasto.api.tool_wire import ToolCallBody, parse_tool_calls
 from impasto.domain.chat import Handle, ImageLink, ImagePart, Message, MessagePart, Role, TextPart
 from impasto.domain.errors import Code, Failure, listed
@@ -46,8 +47,8 @@ class PartBody(Struct):
 
 
 class MessageBody(Struct):
-    """One message. `text`, `images`, `refusal` and `tool_calls` are fields of earlier answers; `tool_call_id` says
-    which call of those a message with the role `tool` answers."""
+    """One message. `text`, `images`, `refusal`, `tool_calls` and `reasoning_details` are fields of earlier answers;
+    `tool_call_id` says which call of those a message with the role `tool` answers."""
 
     role: str
     content: Raw = _NULL
@@ -57,6 +58,7 @@ class MessageBody(Struct):
     tool_calls: list[ToolCallBody] | None = None
     tool_call_id: str | None = None
     function_call: Raw = _NULL
+    reasoning_details: Raw = _NULL
 
 
 class _ImageUrl(Struct):
@@ -76,6 +78,7 @@ def parse_messages(bodies: list[MessageBody]) -> tuple[Message, ...]:
         messages.append(_parse_message(body, f"messages[{index}]", waiting))
     waiting.check_empty()
     _check_size([part for message in messages for part in message.parts])
+    _check_signatures(messages)
     return tuple(messages)
 
 
@@ -126,7 +129,8 @@ def _parse_message(body: MessageBody, where: str, waiting: _Waiting) -> Message:
     parts: list[Part | ToolCall] = [*_parts_of(body, where)]
     if body.tool_calls:
         parts += _parse_calls(body.tool_calls, role, f"{where}.tool_calls", waiting)
-    return Message(role, tuple(parts))
+    carried = parse_details(body.reasoning_details, f"{where}.reasoning_details") if role == "assistant" else ()
+    return Message(role, tuple(parts), carried=carried)
 
 
 def _parse_calls(bodies: list[ToolCallBody], role: Role, where: str, waiting: _Waiting) -> list[ToolCall]:
@@ -269,6 +273,16 @@ def _check_size(parts: list[MessagePart]) -> None:
             Code.BODY_TOO_LARGE,
             f"messages hold {characters} characters of text. They take at most {MAX_TEXT_CHARACTERS}; pictures do not "
             "count.",
+            param="messages",
+        )
+
+
+def _check_signatures(messages: list[Message]) -> None:
+    count = sum(len(message.carried) for message in messages)
+    if count > MAX_PARTS:
+        raise Failure(
+            Code.INVALID_VALUE,
+            f"messages hold {count} signatures in reasoning_details. They take at most {MAX_PARTS}.",
             param="messages",
         )
 
