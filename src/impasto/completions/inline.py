@@ -21,6 +21,7 @@ from impasto.domain.chat import (
     Kept,
     KeptImage,
     KeptText,
+    Message,
     MessagePart,
     Stored,
     TextPart,
@@ -28,7 +29,7 @@ from impasto.domain.chat import (
     TurnPart,
 )
 from impasto.domain.errors import Code, Failure
-from impasto.domain.gps import gps_patches, without_gps
+from impasto.domain.gps import Patched, gps_patches, without_gps
 from impasto.domain.image import base64_reader, dimensions_of, media_type_of
 from impasto.domain.ledger import Parent
 
@@ -61,10 +62,7 @@ async def inline(request: ChatRequest, images: ImageSource, store: BlobStore, *,
     at_hand = _AtHand()
     try:
         await _bring(request, images, store, at_hand)
-        turns = tuple(
-            Turn(message.role, tuple(_part_at_hand(part, at_hand) for part in message.parts), message.made_by)
-            for message in request.messages
-        )
+        turns = tuple(_turn_at_hand(message, at_hand) for message in request.messages)
         parents = await asyncio.to_thread(_parents_of, at_hand.fetched) if at_hand.fetched else {}
         inputs = Inlined(turns, parents, opened=tuple(at_hand.opened.values()))
         return await _without_gps(inputs, _photos_of(request)) if strips_gps else inputs
@@ -111,6 +109,14 @@ def _needed_by(part: MessagePart) -> Iterator[tuple[Kept, str | None]]:
                 yield part.signature, None
             if part.inline is None:
                 yield part.image, part.where
+
+
+def _turn_at_hand(message: Message, at_hand: _AtHand) -> Turn:
+    parts = tuple(_part_at_hand(part, at_hand) for part in message.parts)
+    signatures = [kept for part in message.parts for kept, place in _needed_by(part) if place is None]
+    is_whole = all(kept.sha256 in at_hand.opened for kept in signatures)
+    # A turn is its provider's own with all of its signatures, or not at all: Google refuses one that lacks some.
+    return Turn(message.role, parts, message.made_by if is_whole else "")
 
 
 def _part_at_hand(part: MessagePart, at_hand: _AtHand) -> TurnPart:
@@ -165,11 +171,10 @@ def _blanked(part: ImagePart) -> ImagePart | None:
     """The photo without its position; `None` where it tells none."""
     base64 = part.base64
     if isinstance(base64, Stored):
-        if not gps_patches(base64.source.read, base64.source.byte_count, part.media_type):
-            return None
-        base64 = bytes(base64)
+        patches = gps_patches(base64.source.read, base64.source.byte_count, part.media_type)
+        return replace(part, base64=Stored(Patched(base64.source, patches))) if patches else None
     copy = without_gps(base64, part.media_type)
-    return None if copy is None else replace(part, base64=bytes(copy))
+    return None if copy is None else replace(part, base64=copy)
 
 
 def _signature(kept: Kept, at_hand: _AtHand) -> Characters | None:
