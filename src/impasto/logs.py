@@ -46,6 +46,7 @@ def configure_logs(level: str) -> None:
     logging.getLogger("alembic").setLevel(logging.WARNING)
     # It warns in words that may come out of a picture; what kept one from being converted is in `api.access`.
     logging.getLogger("pyvips").setLevel(logging.CRITICAL)
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)  # it warns of every form that is broken
     # uvicorn's own request lines hold query strings; ours are in `api.access`.
     logging.getLogger("uvicorn.access").disabled = True
     # It tells of every step of starting and stopping; what a person needs of it is said by the command line.
