@@ -44,7 +44,7 @@ soak: .venv/dev ## The laws at full length, and 1,000 kills on each database (do
 
 lock: .venv/dev ## Pin every dependency by hash, none younger than ten days
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --exclude-newer "$$(date -u -d '10 days ago' +%F 2>/dev/null || date -u -v-10d +%F)" \
-		pyproject.toml --extra painter --extra postgres --extra redis --group build -o requirements/run.txt
+		pyproject.toml --extra painter --extra postgres --extra redis --extra s3 --group build -o requirements/run.txt
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --exclude-newer "$$(date -u -d '10 days ago' +%F 2>/dev/null || date -u -v-10d +%F)" \
 		pyproject.toml --extra painter --extra postgres --extra redis --extra s3 --extra thumbnails --extra provenance --group build --group dev -c requirements/run.txt -o requirements/dev.txt
 
