@@ -9,11 +9,11 @@ from collections.abc import Iterable
 
 from impasto.completions.kept import closing_after_crash, encode, ending_of, is_note, keep_long, note_name, state_of
 from impasto.domain.ledger import Closing, Generation, Outcome, State
-from impasto.storage.blobs import FileStore
 from impasto.storage.ledger import SqlLedger
+from impasto.storage.store import Store
 
 
-async def resolve(generation_id: str, ledger: SqlLedger, store: FileStore) -> None:
+async def resolve(generation_id: str, ledger: SqlLedger, store: Store) -> None:
     """Resolve one generation whose process is dead."""
     generation = await ledger.find(generation_id)
     while generation is not None:
@@ -24,17 +24,17 @@ async def resolve(generation_id: str, ledger: SqlLedger, store: FileStore) -> No
             return
 
 
-async def _close(generation: Generation, ledger: SqlLedger, store: FileStore) -> None:
+async def _close(generation: Generation, ledger: SqlLedger, store: Store) -> None:
     notes = await _notes_of(generation, store)
-    closing, answers = closing_after_crash(generation, notes)
+    closing, answers, making = closing_after_crash(generation, notes)
     text = encode(answers)
     state = state_of(answers, {each.call: each.outcome for each in closing.resolutions})
-    ending = ending_of(answers, text, await keep_long(text, store), state)
+    ending = ending_of(answers, text, await keep_long(text, store), state, making)
     await ledger.close(Closing(generation.id, closing.resolutions, ending, unless_sent=not generation.sent))
     await _take_away(notes, generation, store)
 
 
-async def resolve_noted(ledger: SqlLedger, store: FileStore) -> None:
+async def resolve_noted(ledger: SqlLedger, store: Store) -> None:
     """What has ended and is noted still: its process died before it took the note away. Where it had been taken for
     dead before it wrote the note, the note says what was unknown until now."""
     noted = {name.rpartition(".")[0] for name in await asyncio.to_thread(store.names_of_notes)}
@@ -48,13 +48,13 @@ async def resolve_noted(ledger: SqlLedger, store: FileStore) -> None:
             await _take_away(await _notes_of(generation, store), generation, store)
 
 
-async def _take_away(notes: Iterable[int], generation: Generation, store: FileStore) -> None:
+async def _take_away(notes: Iterable[int], generation: Generation, store: Store) -> None:
     """Those that were read and no others, which a process that lives after all may be writing."""
     for call in notes:
         await store.note(note_name(generation.id, call), None)
 
 
-async def _notes_of(generation: Generation, store: FileStore) -> dict[int, bytes]:
+async def _notes_of(generation: Generation, store: Store) -> dict[int, bytes]:
     notes: dict[int, bytes] = {}
     for call in generation.calls:
         note = await store.noted(note_name(generation.id, call.call))
