@@ -1,6 +1,17 @@
 import pytest
 
-from impasto.domain.chat import ChatRequest, ImageLink, ImagePart, Message, Sampling, TextPart, Turn
+from impasto.domain.chat import (
+    ChatRequest,
+    Handle,
+    ImageLink,
+    ImagePart,
+    Kept,
+    KeptImage,
+    Message,
+    Sampling,
+    TextPart,
+    Turn,
+)
 from impasto.domain.errors import Code, Failure
 from impasto.domain.image import ImageConfig
 from impasto.domain.limits import check_pictures, check_request, image_config_to_send
@@ -150,3 +161,23 @@ def test_functions_and_formats_are_refused_by_models_that_do_not_take_them(reque
     failure = refusal_of(a_text_model(parameters=("seed",)), request_)
     assert (failure.code, failure.param) == (Code.UNSUPPORTED, param)
     assert failure.message == f"{param} was given, but google/talking-model does not take it. It takes seed."
+
+
+CITED = KeptImage(Kept("0" * 64, 9), "image/png", None, "messages[0].content[0].image_url.url")
+HANDLE = Handle("image", "img_1", CITED.where)
+
+
+@pytest.mark.parametrize("picture", [picture_part(where=CITED.where), LINK, CITED, HANDLE])
+def test_pictures_count_in_whatever_form_they_come(picture: ImagePart | ImageLink | KeptImage | Handle) -> None:
+    request = a_request("google/painting-model", Message("user", (picture, picture)))
+    check_request(a_model(max_input_images=2), request)
+    refusal = refusal_of(a_model(max_input_images=1), request)
+    assert (refusal.code, refusal.param) == (Code.INVALID_VALUE, "messages")
+    refusal = refusal_of(a_text_model(input=("text",)), request)
+    assert (refusal.code, refusal.param) == (Code.UNSUPPORTED, CITED.where)
+
+
+def test_what_a_model_made_itself_does_not_count() -> None:
+    own = [Message("assistant", (CITED,), made_by="google"), Message("user", (TextPart("again"),))] * 9
+    check_request(a_model(max_input_images=1), a_request("google/painting-model", *own, Message("user", (CITED,))))
+    refusal_of(a_text_model(input=("text",)), a_request("google/talking-model", *own))

@@ -4,13 +4,15 @@ Rule: what a model cannot do is refused before anything is sent, and the refusal
 the field, the value, the model and the values it takes. Nothing is dropped in silence.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from impasto.domain.chat import ChatRequest, Handle, ImageLink, ImagePart, KeptImage, Message, Sampling, Turn
 from impasto.domain.errors import Code, Failure, listed
 from impasto.domain.image import ImageConfig
 from impasto.domain.model import Modality, Model
 from impasto.domain.tools import ToolCall, ToolResult
+
+Picture = ImagePart | ImageLink | KeptImage | Handle
 
 
 def check_request(model: Model, request: ChatRequest) -> None:
@@ -20,10 +22,7 @@ def check_request(model: Model, request: ChatRequest) -> None:
     _check_sampling(model, request.sampling)
     _check_structure(model, request)
     _check_instructions(request.messages)
-    pictures = [
-        part for message in request.messages for part in message.parts if isinstance(part, ImagePart | ImageLink)
-    ]
-    _check_picture_count(model, pictures)
+    _check_picture_count(model, request.messages)
     check_pictures(model, request.messages)
 
 
@@ -49,7 +48,7 @@ def check_pictures(model: Model, messages: Iterable[Message | Turn]) -> None:
 def _check_instructions(messages: Iterable[Message]) -> None:
     for message in messages:
         for part in message.parts:
-            if message.role == "system" and isinstance(part, ImagePart | ImageLink | KeptImage | Handle):
+            if message.role == "system" and isinstance(part, Picture):
                 raise Failure(
                     Code.UNSUPPORTED,
                     f"{part.where} is a picture in a system message, which takes words only. Put it in a user message.",
@@ -128,14 +127,17 @@ def _check_parameter(model: Model, name: str, field: str) -> None:
         )
 
 
-def _check_picture_count(model: Model, pictures: Sequence[ImagePart | ImageLink]) -> None:
+def _check_picture_count(model: Model, messages: Iterable[Message]) -> None:
+    pictures = [(part, message) for message in messages for part in message.parts if isinstance(part, Picture)]
     if pictures and "image" not in model.input:
-        where = pictures[0].where
+        where = pictures[0][0].where
         raise Failure(Code.UNSUPPORTED, f"{where} is a picture, but {model.id} reads text only.", param=where)
+    # What a model made itself stays in the conversation, however long it gets.
+    count = sum(not message.made_by for _, message in pictures)
     most = model.max_input_images
-    if most and len(pictures) > most:
+    if most and count > most:
         raise Failure(
             Code.INVALID_VALUE,
-            f"messages hold {len(pictures)} pictures. {model.id} takes at most {most}.",
+            f"messages hold {count} pictures. {model.id} takes at most {most}.",
             param="messages",
         )

@@ -190,6 +190,7 @@ def _keep_rows(connection: Connection, ended: Sequence[tuple[str, Ending]], now_
                 "generation_id": generation_id,
                 "key_id": keys[generation_id],
                 "choice": image.choice,
+                "place": place,
                 "sha256": image.sha256,
                 "media_type": image.media_type,
                 "byte_count": image.byte_count,
@@ -200,7 +201,7 @@ def _keep_rows(connection: Connection, ended: Sequence[tuple[str, Ending]], now_
                 "created_ms": now_ms,
             }
             for generation_id, ending in ended
-            for image in ending.images
+            for place, image in enumerate(ending.images)
         ],
     )
     _keep_making(connection, [(id_, ending.making) for id_, ending in ended if ending.making], now_ms)
