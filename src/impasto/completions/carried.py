@@ -147,7 +147,7 @@ def claimed(message: Message, hashes: Mapping[str, str], named: Mapping[str, str
     owners = {each.made_by for each in message.carried}
     texts = [part.text for part in message.parts if isinstance(part, TextPart)]
     pictures = [part for part in message.parts if isinstance(part, ImagePart)]
-    if len(owners) != 1 or len(texts) + len(pictures) != len(message.parts):
+    if message.role != "assistant" or len(owners) != 1 or len(texts) + len(pictures) != len(message.parts):
         return None
     telling = _Telling.of("".join(texts), pictures, message.carried, hashes, named)
     if telling is None:
