@@ -1,4 +1,4 @@
-"""Signatures on their way out and back: which part each is of, in what order parts come back, and what is not claimed."""
+"""Signatures on their way out and back: which part each is of, how parts come back, and what is not claimed."""
 
 import base64
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ from impasto.domain.signatures import MOST_TOKENS_OF_CARRIED, CarriedSignature, 
 from impasto.domain.tools import ToolCall
 from impasto.domain.usage import Usage
 from tests.completions.past import BOB, Drew, Past, Said, assistant, parts_of, sha256, user
-from tests.fakes.blobs import MemoryStore
+from tests.fakes.blobs import MemoryBlob, MemoryStore
 from tests.fakes.models import a_model
 from tests.fakes.pictures import picture_part, png
 
@@ -51,10 +51,10 @@ def answers_of(*items: Item, manner: Manner = ASKING.manner) -> Answers:
     return Answers("chatcmpl-1", asking, {0: completion})
 
 
-def drawn(store: MemoryStore, data: bytes, signature: bytes = b"", **fields: str) -> Picture:
+def drawn(store: MemoryStore, data: bytes, signature: bytes = b"") -> Picture:
     blob = store.open()
     blob.write(data)
-    return Picture(blob, len(data), "image/png", None, signature=signature, sha256=sha256(data), **fields)
+    return Picture(blob, len(data), "image/png", None, signature=signature, sha256=sha256(data))
 
 
 async def given_of(answers: Answers, store: MemoryStore) -> list[tuple[str, int, bytes]]:
@@ -82,8 +82,8 @@ async def test_each_is_of_its_own_part_in_the_models_order() -> None:
 async def test_what_is_kept_is_read_from_the_store_and_named_by_the_pictures_id() -> None:
     store = MemoryStore(kept={"a" * 64: b"WORDS", "b" * 64: b"RED"})
     words = Words(("One",), (SignedPieces(0, 1, sha256="a" * 64),))
-    red = drawn(store, RED, id="img_1", signature_sha256="b" * 64)
-    gone = drawn(store, BLUE, id="img_2", signature_sha256="c" * 64)
+    red = replace(drawn(store, RED), id="img_1", signature_sha256="b" * 64)
+    gone = replace(drawn(store, BLUE), id="img_2", signature_sha256="c" * 64)
     assert await given_of(answers_of(words, red, gone), store) == [
         (id_of_words("One", 0), 0, b"WORDS"),
         ("img_1", 1, b"RED"),
@@ -97,7 +97,7 @@ async def test_without_being_asked_for_there_are_none() -> None:
 
 async def test_a_store_that_is_down_is_said_and_leaves_nothing_open() -> None:
     class Down(MemoryStore):
-        async def reader(self, sha256: str) -> "MemoryBlob":  # type: ignore[name-defined]  # noqa: F821
+        async def reader(self, sha256: str) -> MemoryBlob:
             if sha256.startswith("b"):
                 raise Failure(Code.STORE_UNAVAILABLE, "down")
             return await super().reader(sha256)
@@ -225,9 +225,8 @@ def test_words_that_come_back_as_they_went_are_cut_as_they_were(texts: list[tupl
     turn = turn_of(carrying(said, carried=carried))
     assert turn is not None
     assert "".join(part.text for part in turn.parts if isinstance(part, TextPart)) == said
-    assert [text for text, is_signed in told(turn) or () if is_signed] == [
-        text for text, is_signed in texts if is_signed
-    ]
+    signed = [text for text, is_signed in told(turn) or () if is_signed]
+    assert signed == [text for text, is_signed in texts if is_signed]
 
 
 # --- beside what is remembered ---
