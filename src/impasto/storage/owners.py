@@ -6,6 +6,7 @@ needs them again: who has a row for them, and a request that runs and may be abo
 
 import asyncio
 from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 from sqlalchemy import BindParameter, Connection, bindparam, delete, func, select
@@ -15,6 +16,7 @@ from impasto.storage.database import Database
 from impasto.storage.store import Store
 from impasto.storage.tables import blob_owners, blobs, generations
 
+DELETED_AT_ONCE = 8
 CLOCK_MS = 5000
 """How far the times of files, and the clocks of servers, may be apart."""
 FILE_CLOCK_SECONDS = 0.02
@@ -77,8 +79,17 @@ async def delete_freed(database: Database, store: Store, freed: Sequence[Freed],
 
     oldest_ms, named = await database.read(look)
     bound_ms = bound_ms if oldest_ms is None else min(bound_ms, oldest_ms - CLOCK_MS)
+    return await delete_untouched(store, [sha256 for sha256 in hashes if sha256 not in named], bound_ms)
+
+
+async def delete_untouched(store: Store, hashes: Collection[str], bound_ms: int) -> int:
+    """Delete bytes that were not kept again after `bound_ms`; of how many nothing is left."""
+
+    def delete_it(sha256: str) -> bool:
+        return store.delete(sha256, untouched_since_ms=bound_ms)
 
     def delete_them() -> int:
-        return sum(store.delete(sha256, untouched_since_ms=bound_ms) for sha256 in hashes if sha256 not in named)
+        with ThreadPoolExecutor(DELETED_AT_ONCE, "impasto-deletes") as threads:
+            return sum(threads.map(delete_it, hashes))
 
-    return await asyncio.to_thread(delete_them)
+    return await asyncio.to_thread(delete_them) if hashes else 0

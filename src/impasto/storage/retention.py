@@ -8,7 +8,6 @@ Transactions are short, and wait for nobody but another sweeper: money is writte
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import islice
 from typing import Any
@@ -16,7 +15,7 @@ from typing import Any
 from sqlalchemy import BindParameter, Connection, bindparam, delete, exists, func, select, text, update
 
 from impasto.storage.database import Database, clear_log
-from impasto.storage.owners import OLDEST_RUNNING, delete_freed
+from impasto.storage.owners import OLDEST_RUNNING, delete_freed, delete_untouched
 from impasto.storage.store import ListedBlob, Store
 from impasto.storage.tables import blob_owners, blobs, generations, idempotency_keys, images, prompts, uploads
 from impasto.storage.uploads import BATCH as UPLOADS_AT_ONCE
@@ -27,7 +26,6 @@ FRESH_MS = 15 * 60 * 1000
 ORPHAN_MS = 60 * 60 * 1000
 """Bytes of this age without a row are those whose process died before it wrote the row."""
 BATCH = 200
-DELETED_AT_ONCE = 8
 
 _ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(:lock)")
 _LOCK = 0x73776565  # "swee"; any number that nobody else uses
@@ -226,15 +224,7 @@ def _next_batch(listed: Iterator[ListedBlob]) -> list[ListedBlob]:
 async def _delete_files(database: Database, store: Store, hashes: Sequence[str], bound_ms: int) -> int:
     """Delete bytes that no row names and that were not kept again after `bound_ms`; their row may follow any moment."""
     named = await database.read(lambda connection: set(connection.scalars(_ROWS_OF, {"hashes": list(hashes)})))
-
-    def delete_it(sha256: str) -> bool:
-        return store.delete(sha256, untouched_since_ms=bound_ms)
-
-    def delete_them() -> int:
-        with ThreadPoolExecutor(DELETED_AT_ONCE, "impasto-sweep") as threads:
-            return sum(threads.map(delete_it, (sha256 for sha256 in hashes if sha256 not in named)))
-
-    return await asyncio.to_thread(delete_them)
+    return await delete_untouched(store, [sha256 for sha256 in hashes if sha256 not in named], bound_ms)
 
 
 def _forget_expired(connection: Connection, now_ms: int) -> int:
