@@ -2,10 +2,13 @@
 
 import asyncio
 import json
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 import pytest
 
+from impasto.completions.answer import Words
+from impasto.completions.ports import Blob
 from impasto.domain.errors import MAY_HAVE_SPENT, Code, Failure
 from impasto.domain.events import (
     Event,
@@ -19,9 +22,12 @@ from impasto.domain.events import (
     UsageSeen,
 )
 from impasto.domain.ledger import Outcome, State
+from impasto.domain.retention import Keeps
 from impasto.domain.usage import Usage
 from tests.completions.house import COST_NANO, NEW, OLD, PAINTED, RED, SANDBOX_KEY, STOP, USAGE, House
+from tests.completions.past import sha256 as sha256_of
 from tests.fakes.answerers import FakeAnswerers, Script
+from tests.fakes.blobs import MemoryStore
 from tests.fakes.models import a_model, a_request
 from tests.fakes.pictures import picture_events, png
 
@@ -188,3 +194,148 @@ async def test_words_alone_need_no_note() -> None:
     house = House(FakeAnswerers([Text("a"), *BILL]))
     await house.create()
     assert house.passed == ["begun", "answered", "settled"]
+
+
+SIGNED: list[Event] = [
+    Signature(b"b25l"), Text("Here"), Text("it is."),
+    *picture_events(RED)[:-1], Signature(b"dHdv"), ImageEnded(),
+    *picture_events(png(5, 5))[:-1], Signature(b"dGhyZWU="), ImageEnded(),
+    Text("Good?"), Signature(b"Zm91cg=="), Text(""), *BILL,
+]  # fmt: skip
+SIGNATURES = {b"b25l", b"dHdv", b"dGhyZWU=", b"Zm91cg=="}
+
+
+@dataclass(slots=True)
+class Together(MemoryStore):
+    """Keeps nothing before `count` things wait to be kept."""
+
+    count: int = 0
+    waiting: int = 0
+    all_wait: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def keep(self, blob: Blob) -> str:
+        self.waiting += 1
+        if self.waiting >= self.count:
+            self.all_wait.set()
+        await self.all_wait.wait()
+        return await MemoryStore.keep(self, blob)
+
+
+async def test_pictures_and_signatures_are_kept_at_once() -> None:
+    house = House(FakeAnswerers(SIGNED), store=Together(count=6))
+    completion = (await house.create()).first
+    assert set(house.store.kept.values()) == {RED, png(5, 5)} | SIGNATURES
+    assert all(not each.signature for each in completion.results)
+    words = [item for item in completion.items if isinstance(item, Words)]
+    assert [(each.start, each.end, each.byte_count, each.data) for run in words for each in run.signed] == [
+        (0, 1, 4, b""),
+        (0, 1, 8, b""),
+    ]
+
+
+async def test_the_end_names_every_blob_that_the_answer_needs() -> None:
+    house = House(FakeAnswerers(SIGNED))
+    await house.create()
+    ending = house.ledger.closings[-1].ending
+    assert ending is not None
+    assert ending.blobs == {sha256: len(data) for sha256, data in house.store.kept.items()}
+    assert [image.sha256 for image in ending.images] == [sha256_of(RED), sha256_of(png(5, 5))]
+
+
+@dataclass(slots=True)
+class KeepsSome(MemoryStore):
+    """Keeps `count` things, then no more."""
+
+    count: int = 0
+
+    async def keep(self, blob: Blob) -> str:
+        await asyncio.sleep(0)
+        self.count -= 1
+        if self.count < 0:
+            raise self.full()
+        return await MemoryStore.keep(self, blob)
+
+
+@pytest.mark.parametrize("count", range(6))
+async def test_a_store_that_is_full_half_way_gives_no_answer_and_it_is_paid_for(count: int) -> None:
+    house = House(FakeAnswerers(SIGNED), store=KeepsSome(count=count))
+    failure = await house.failure_of()
+    assert failure.code is Code.STORE_UNAVAILABLE
+    assert (house.generation.state, house.outcomes) == (State.FAILED, [Outcome.SETTLED])
+    assert house.store.notes == {}
+    ending = house.ledger.closings[-1].ending
+    assert ending is not None
+    assert (ending.images, ending.blobs) == ((), {})
+
+
+async def test_a_signature_that_there_is_no_room_for_gives_no_answer() -> None:
+    house = House(FakeAnswerers(SIGNED), store=MemoryStore(room=len(RED) + len(png(5, 5)) + 3))
+    assert (await house.failure_of()).code is Code.STORE_UNAVAILABLE
+    assert house.outcomes == [Outcome.SETTLED]
+
+
+@pytest.mark.parametrize("count", [1, 3])
+async def test_where_nothing_is_kept_the_answer_is_whole_and_nothing_stays(count: int) -> None:
+    house = House(FakeAnswerers(SIGNED))
+    async with house.asking(keeps=Keeps.NONE, count=count, session_id="s", end_user="u") as attached:
+        answers = await attached.answers()
+        pictures = [picture for each in answers.completions.values() for picture in each.results]
+        assert [picture.read(0, 1000) for picture in pictures] == [RED, png(5, 5)] * count
+        assert {(picture.id, picture.sha256) for picture in pictures} == {("", "")}
+        assert all(blob.is_spool for blob in house.store.open_blobs)
+        assert answers.first.text == "Hereit is.Good?"
+    assert (house.store.kept, house.store.notes) == ({}, {})
+    assert not {"kept", "noted"} & set(house.passed)
+    ending = house.ledger.closings[-1].ending
+    assert ending is not None
+    assert (ending.answer, ending.answer_sha256, ending.images, ending.blobs, ending.making) == (
+        None,
+        None,
+        (),
+        {},
+        None,
+    )
+    (opening,) = house.ledger.openings
+    assert (opening.session_id, opening.end_user, opening.keeps) == (None, None, Keeps.NONE)
+    assert (house.generation.state, set(house.outcomes)) == (State.DONE, {Outcome.SETTLED})
+
+
+async def test_where_nothing_is_kept_nothing_is_given_again() -> None:
+    house = House(FakeAnswerers(SIGNED))
+    await house.create(keeps=Keeps.NONE, idempotency_hash=b"name", request_hash=b"text")
+    failure = await house.failure_of(keeps=Keeps.NONE, idempotency_hash=b"name", request_hash=b"text", id="chatcmpl-2")
+    assert failure.code is Code.ANSWER_GONE
+    assert "retention (none)" in failure.message
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        [Text("a secret"), Failure(Code.PROVIDER_BROKE_OFF, "a secret")],
+        [Failure(Code.PROVIDER_REJECTED, "a secret")],
+        [*picture_events(b"a secret"), *BILL],
+    ],
+)
+async def test_of_a_failure_nothing_is_kept_either(script: Script) -> None:
+    house = House(FakeAnswerers(script))
+    await house.failure_of(keeps=Keeps.NONE)
+    ending = house.ledger.closings[-1].ending
+    assert ending is not None
+    assert "secret" not in str(ending)
+    assert (house.store.kept, house.store.notes) == ({}, {})
+
+
+async def test_what_was_noted_says_what_its_pictures_were_made_of() -> None:
+    notes: list[bytes] = []
+    house = House(passing=lambda step: notes.extend(house.store.notes.values()) if step == "noted" else None)
+    await house.create()
+    (note,) = notes
+    assert b"a banana" in note
+
+
+@pytest.mark.parametrize("keeps", [Keeps.PICTURES, Keeps.NONE])
+async def test_words_of_the_request_are_kept_only_where_they_may_be(keeps: Keeps) -> None:
+    notes: list[bytes] = []
+    house = House(passing=lambda step: notes.extend(house.store.notes.values()))
+    await house.create(keeps=keeps)
+    assert "banana" not in str([*notes, *house.ledger.closings, house.ledger.openings[0].request])

@@ -194,6 +194,88 @@ async def test_signatures_count_towards_the_bound() -> None:
     await failure_of(Signature(b"A" * 101), max_bytes=100)
 
 
+async def words_of(*events: Event) -> list[Words]:
+    journal = await recorded(*events, max_bytes=4 * MAX_SIGNATURE_BYTES)
+    return [item for item in journal.items if isinstance(item, Words)]
+
+
+ONE, TWO = b"b25l", b"dHdv"
+
+
+@pytest.mark.parametrize(
+    ("events", "signed"),
+    [
+        pytest.param([Signature(ONE), Text("a"), Text("b")], [SignedPieces(0, 1, ONE)], id="first words"),
+        pytest.param([Text("a"), Signature(ONE), Text("b")], [SignedPieces(1, 2, ONE)], id="later words"),
+        pytest.param([Signature(ONE[:2]), Signature(ONE[2:]), Text("a")], [SignedPieces(0, 1, ONE)], id="in pieces"),
+        pytest.param([Text("a"), Text("b"), Signature(ONE), Text("")], [SignedPieces(0, 2, ONE)], id="trailing"),
+        pytest.param(
+            [Signature(ONE), Text("a"), Text("b"), Text("c"), Signature(TWO), Text("")],
+            [SignedPieces(0, 1, ONE), SignedPieces(1, 3, TWO)],
+            id="trailing, of the rest",
+        ),
+        pytest.param(
+            [Signature(ONE), Text("a"), Signature(TWO), Text("")], [SignedPieces(0, 1, ONE)], id="trailing, of nothing"
+        ),
+        pytest.param(
+            [Signature(ONE), Text("a"), Signature(TWO), Text("b")],
+            [SignedPieces(0, 1, ONE), SignedPieces(1, 2, TWO)],
+            id="each",
+        ),
+        pytest.param([Signature(b'"'), Text("a")], [], id="no base64"),
+        pytest.param([Signature(ONE), Text(""), Text("a")], [], id="of nothing at all"),
+        pytest.param([Signature(b"A" * (MAX_SIGNATURE_BYTES + 4)), Text("a"), Text("b")], [], id="too long"),
+        pytest.param(
+            [Signature(b"A" * MAX_SIGNATURE_BYTES), Signature(b"AAAA"), Text("a"), Signature(ONE), Text("b")],
+            [SignedPieces(1, 2, ONE)],
+            id="too long, then another",
+        ),
+        pytest.param(
+            [Signature(b"A" * MAX_SIGNATURE_BYTES), Text("a")],
+            [SignedPieces(0, 1, b"A" * MAX_SIGNATURE_BYTES)],
+            id="as long as may be",
+        ),
+    ],
+)
+async def test_words_have_the_signatures_that_came_with_them(events: list[Event], signed: list[SignedPieces]) -> None:
+    (words,) = await words_of(*events, STOP)
+    assert list(words.signed) == signed
+
+
+async def test_each_run_of_words_counts_its_own_pieces() -> None:
+    *begun, ended = picture_events(RED)
+    first, second = await words_of(
+        Text("a"), Signature(ONE), Text("b"), *begun, ended, Text("c"), Text("d"), Signature(TWO), Text(""), STOP
+    )
+    assert (first.pieces, first.signed) == (("a", "b"), (SignedPieces(1, 2, ONE),))
+    assert (second.pieces, second.signed) == (("c", "d"), (SignedPieces(0, 2, TWO),))
+
+
+async def test_a_trailing_signature_after_a_picture_is_the_pictures_where_it_has_none() -> None:
+    *begun, ended = picture_events(RED)
+    assert await signatures_of(*begun, ended, Signature(ONE), Text("")) == [ONE]
+    assert await signatures_of(*begun, Signature(ONE), ended, Signature(TWO), Text("")) == [ONE]
+    assert await signatures_of(*begun, ended, Signature(ONE), Text("words")) == [b""]
+
+
+async def test_whoever_reads_along_sees_no_signature() -> None:
+    *begun, ended = picture_events(RED)
+    journal = await recorded(Signature(ONE), Text("a"), *begun, Signature(TWO), ended, Signature(ONE), Text(""), STOP)
+    journal.end()
+    assert as_read(await followed(journal)) == [Text("a"), ImageStarted("image/png"), base64.b64encode(RED), ended]
+
+
+async def test_what_is_not_kept_waits_where_nothing_has_a_name() -> None:
+    store = MemoryStore()
+    for is_kept in (True, False):
+        journal = Journal(store, is_kept=is_kept)
+        await journal.record(Source([*picture_events(RED), STOP]).play())
+        assert [blob.is_spool for blob in store.open_blobs] == [not is_kept]
+        assert shown(journal) == [RED]
+        journal.close()
+    assert store.open_blobs == []
+
+
 # --- what is no answer ---
 
 

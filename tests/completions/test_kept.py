@@ -1,5 +1,7 @@
 """An answer as it is kept, and back; and what is said of what a dead process left."""
 
+import json
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -16,6 +18,7 @@ from impasto.completions.answer import (
     Manner,
     Picture,
     ServedBy,
+    SignedPieces,
     Words,
 )
 from impasto.completions.kept import (
@@ -27,16 +30,18 @@ from impasto.completions.kept import (
     closing_after_crash,
     encode,
     ending_of,
+    is_note,
     keep_long,
     kept_completion,
     kept_failure,
     note_name,
     state_of,
+    without_content,
 )
 from impasto.domain.errors import Code, Failure
 from impasto.domain.events import Finished, FinishReason
 from impasto.domain.image import Dimensions, ImageConfig
-from impasto.domain.ledger import Delivery, Generation, Outcome, Posted, Resolution, State
+from impasto.domain.ledger import Delivery, Ending, Generation, Making, Outcome, Parent, Posted, Resolution, State
 from impasto.domain.tools import ToolCall
 from impasto.domain.usage import Usage
 from tests.fakes.blobs import MemoryStore
@@ -314,3 +319,106 @@ async def test_each_of_several_calls_is_resolved_by_what_is_known_of_it() -> Non
 
 def test_a_note_is_kept_under_generation_and_call() -> None:
     assert note_name("chatcmpl-1", 3) == "chatcmpl-1.3"
+
+
+# --- signatures ---
+
+SIGNED = Words(("Here", " it", " is"), (SignedPieces(0, 1, b"", "1" * 64, 8), SignedPieces(1, 3, b"", "2" * 64, 12)))
+
+
+async def signed_completion(store: MemoryStore) -> Completion:
+    picture = replace(await a_picture(store, RED, None, 0), signature_sha256="3" * 64, signature_byte_count=16)
+    unsigned = replace(await a_picture(store, RED + b"2", None, 1), signature_sha256="")
+    return replace(await a_completion(store), items=(SIGNED, picture, Words(("Good?",)), unsigned))
+
+
+async def test_signatures_of_words_and_pictures_come_back() -> None:
+    store = MemoryStore()
+    completion = await signed_completion(store)
+    kept = KeptAnswers((kept_completion(0, completion),))
+    completion.close()
+    again = await answers_of(generation(ending=(encode(kept).decode(), None)), store)
+    words, picture, more, unsigned = again.first.items
+    assert (words, more) == (SIGNED, Words(("Good?",)))
+    assert isinstance(picture, Picture)
+    assert isinstance(unsigned, Picture)
+    assert (picture.signature_sha256, picture.signature_byte_count) == ("3" * 64, 16)
+    assert (unsigned.signature_sha256, unsigned.signature_byte_count) == ("", 0)
+    again.close()
+    assert store.open_blobs == []
+
+
+async def test_an_end_names_every_blob_once_with_its_size() -> None:
+    store = MemoryStore()
+    completion = await signed_completion(store)
+    pictures = {picture.sha256: picture.byte_count for picture in completion.results}
+    kept = KeptAnswers((kept_completion(0, completion), kept_completion(1, completion)))
+    completion.close()
+    making = Making("a boat", 6)
+    expected = {"1" * 64: 8, "2" * 64: 12, "3" * 64: 16} | pictures
+    short = ending_of(kept, b"{}", None, State.DONE, making)
+    assert (short.blobs, short.answer, short.answer_sha256, short.making) == (expected, "{}", None, making)
+    long = ending_of(kept, b"{}", "4" * 64, State.DONE)
+    assert (long.blobs, long.answer, long.answer_sha256) == (expected | {"4" * 64: 2}, None, "4" * 64)
+    assert [(row.id, row.choice) for row in long.images] == [("img_0", 0), ("img_1", 0), ("img_0", 1), ("img_1", 1)]
+
+
+def test_without_pictures_nothing_is_said_of_what_they_were_made_of() -> None:
+    assert ending_of(KeptAnswers(), b"{}", None, State.FAILED, Making("a boat", 6)).making is None
+
+
+async def test_what_is_kept_without_content_holds_no_words() -> None:
+    store = MemoryStore()
+    completion = await a_completion(store, AN_ASKING, RED, text="a secret")
+    failure = kept_failure(1, Failure(Code.PROVIDER_REJECTED, "a secret", param="a secret", retry_helps=True))
+    done = without_content(KeptAnswers((kept_completion(0, completion),), (failure,)), State.DONE)
+    completion.close()
+    assert done == Ending(State.DONE)
+    failed = without_content(KeptAnswers((), (failure,)), State.REFUSED)
+    assert "secret" not in str(failed)
+    assert (failed.images, failed.blobs, failed.making) == ((), {}, None)
+    with pytest.raises(Failure) as raised:
+        await answers_of(generation(ending=(failed.answer, None)), store)
+    assert (raised.value.code, raised.value.retry_helps, raised.value.param) == (Code.PROVIDER_REJECTED, True, None)
+
+
+NEW_FIELDS = {
+    "signed", "signature_byte_count", "provenance", "without_gps", "signatures_refused", "making", "keeps",
+    "signatures",
+}  # fmt: skip
+
+
+def as_before(value: object) -> object:
+    """JSON as it was written before there were handles."""
+    if isinstance(value, dict):
+        return {name: as_before(each) for name, each in value.items() if name not in NEW_FIELDS}
+    return [as_before(each) for each in value] if isinstance(value, list) else value
+
+
+async def test_what_an_earlier_version_kept_is_read() -> None:
+    store = MemoryStore()
+    completion = await a_completion(store, AN_ASKING, RED)
+    kept = kept_completion(0, completion)
+    note = encode(Note(Resolution(0, Outcome.SETTLED, 1), kept, Making("a boat", 6)))
+    texts = [
+        json.dumps(as_before(json.loads(text))) for text in (encode(KeptAnswers((kept,))), encode(AN_ASKING), note)
+    ]
+    assert all(f'"{name}"' not in text for text in texts for name in NEW_FIELDS)
+    completion.close()
+    answer, asking, old_note = texts
+    again = await answers_of(replace(generation(ending=(answer, None)), request=asking), store)
+    assert (again.first.text, again.asking) == ("Here: ", AN_ASKING)
+    again.close()
+    assert is_note(old_note.encode())
+    closing, answers, making = closing_after_crash(generation(Posted(0, 5, 1)), {0: old_note.encode()})
+    assert (closing.resolutions[0].outcome, len(answers.completions), making) == (Outcome.SETTLED, 1, None)
+    assert store.open_blobs == []
+
+
+async def test_what_pictures_were_made_of_outlives_a_crash() -> None:
+    store = MemoryStore()
+    completion = await a_completion(store, AN_ASKING, RED)
+    making = Making("a boat", 6, (Parent("image", "img_9", "9" * 64),))
+    note = encode(Note(Resolution(0, Outcome.SETTLED, 1), kept_completion(0, completion), making))
+    completion.close()
+    assert closing_after_crash(generation(Posted(0, 5, 1)), {0: note})[2] == making
