@@ -44,6 +44,9 @@ def _message(deltas: list[Any], shape: str) -> Any:
     if calls:
         assert [call.pop("index") for call in calls] == list(range(len(calls)))
         message["tool_calls"] = calls
+    details = [detail for delta in deltas for detail in delta.get("reasoning_details", ())]
+    if details:
+        message["reasoning_details"] = details
     if shape == "parts" and images:
         message["content"] = _parts(deltas)
     elif images:
