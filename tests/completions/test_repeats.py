@@ -1,18 +1,23 @@
 """Asked before: what is made once, what is given again, and which repeat belongs to which attempt."""
 
 import asyncio
+import hashlib
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from impasto.completions.repeats import MOST_REMEMBERED, REMEMBERED_SECONDS, RefusedAttempts
+from impasto.domain.chat import Handle, Message, TextPart
 from impasto.domain.errors import Code, Failure
 from impasto.domain.events import Text, UsageSeen
+from impasto.domain.image import Dimensions
 from impasto.domain.ledger import Delivery, Generation, State, Undecided
-from tests.completions.house import PAINTED, RED, STOP, USAGE, House
+from impasto.domain.stored_image import StoredImage
+from tests.completions.house import KEY, PAINTED, RED, STOP, USAGE, House
 from tests.completions.test_running import Gated
 from tests.fakes.answerers import FakeAnswerers
+from tests.fakes.models import a_model, a_request
 
 NAMED: dict[str, Any] = {"idempotency_hash": b"name", "request_hash": b"text"}
 FIRST: dict[str, Any] = {"request_hash": b"text"}
@@ -161,6 +166,41 @@ async def test_an_answer_that_is_no_longer_kept_is_gone() -> None:
     house.store.kept.clear()
     assert (await house.failure_of(id="chatcmpl-2", **NAMED)).code is Code.ANSWER_GONE
     assert len(house.answerers.calls) == 1
+
+
+# --- what it cites ---
+
+CITED = Handle("image", "img_0", "messages[0].content[1]")
+CITING = a_request(a_model().id, Message("user", (TextPart("now at night"), CITED)))
+
+
+def house_with_picture() -> House:
+    """The picture that `CITING` cites is there."""
+    house = House()
+    sha256 = hashlib.sha256(RED).hexdigest()
+    house.store.kept[sha256] = RED
+    size = Dimensions(3, 2)
+    house.gallery.kept.append(StoredImage("img_0", "chatcmpl-0", KEY.id, sha256, "image/png", len(RED), size, 1))
+    return house
+
+
+@pytest.mark.parametrize("repeat", [NAMED, RETRY])
+async def test_a_repeat_gets_its_answer_when_what_it_cites_is_gone(repeat: dict[str, Any]) -> None:
+    house = house_with_picture()
+    async with house.asking(CITING, **{**repeat, "is_retry": False}) as attached:
+        await attached.answers()
+        await attached.note_delivery(Delivery.LOST)
+    house.gallery.kept.clear()
+    assert (await house.create(CITING, id="chatcmpl-2", **repeat)).id == "chatcmpl-1"
+    assert len(house.answerers.calls) == 1
+
+
+@pytest.mark.parametrize("asked", [{}, FIRST, NAMED, RETRY])
+async def test_what_was_never_made_is_refused_when_what_it_cites_is_gone(asked: dict[str, Any]) -> None:
+    house = house_with_picture()
+    house.gallery.kept.clear()
+    assert (await house.failure_of(CITING, **asked)).code is Code.INVALID_IMAGE
+    assert house.ledger.generations == {}
 
 
 # --- without a name ---

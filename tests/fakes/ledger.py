@@ -52,7 +52,10 @@ class MemoryLedger:
             if isinstance(answer, Failure):
                 raise answer
             return answer
-        return self._earlier(opening) or self._add(opening)
+        earlier = self._earlier(opening)
+        if earlier is None and opening.refusal is not None:
+            raise opening.refusal
+        return earlier or self._add(opening)
 
     async def mark_sent(self, generation_id: str) -> None:
         await self._reached()

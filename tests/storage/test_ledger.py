@@ -248,6 +248,17 @@ async def test_one_name_stands_for_one_request_for_a_day(till: Till) -> None:
     assert await till.begin(opening("seven", key, body=b"dog", name=b"n")) == Earlier("six")
 
 
+async def test_what_may_only_repeat_is_refused_where_there_is_nothing_to_repeat(till: Till) -> None:
+    key = await add_key(till.database)
+    gone = Failure(Code.INVALID_IMAGE, "gone")
+    late = replace(opening("two", key, body=b"cat", name=b"n"), refusal=gone, holds=())
+    assert await refused(till, late) == gone
+    assert await till.states() == {}
+    assert await till.begin(opening("one", key, body=b"cat", name=b"n")) == Begun()
+    assert await till.begin(late) == Earlier("one")
+    assert await till.states() == {"one": State.RUNNING}
+
+
 async def test_a_name_is_free_again_where_nothing_was_spent(till: Till) -> None:
     key = await add_key(till.database, budget=Budget(100))
     assert (await refused(till, opening("dear", key, 101, body=b"cat", name=b"n"))).code is Code.BUDGET_SPENT

@@ -229,6 +229,28 @@ class Completions:
             raise
 
     async def _open(self, asked: Asked) -> Attached | Earlier:
+        try:
+            return await self._found_or_begun(asked)
+        except Failure as failure:
+            if failure.code is not Code.INVALID_IMAGE or asked.request_hash is None:
+                raise
+            # What a repeat cites may have gone since it was made first: the answer is there all the same.
+            return await self._earlier(asked, failure)
+
+    async def _earlier(self, asked: Asked, refusal: Failure) -> Earlier:
+        """What this repeats; else it is refused."""
+        if asked.idempotency_hash is None and not asked.is_retry:
+            raise refusal
+        opening = Opening(
+            asked.id, asked.key, asked.request.model, (), "", request_hash=asked.request_hash,
+            idempotency_hash=asked.idempotency_hash, refusal=refusal,
+        )  # fmt: skip
+        begun = await self._begin_or_find(asked, opening)
+        if isinstance(begun, Earlier):
+            return begun
+        raise refusal
+
+    async def _found_or_begun(self, asked: Asked) -> Attached | Earlier:
         recalled = await self.recall.recalled(asked.request, asked.key.id, asked.session_id)
         while True:
             prepared = prepare(
@@ -284,12 +306,14 @@ class Completions:
             end_user=None if asked.keeps is Keeps.NONE else asked.end_user,
             keeps=asked.keeps,
         )
-        if asked.is_retry and asked.request_hash is not None and asked.idempotency_hash is None:
-            begun = await self._begin_again(asked, opening)
-        else:
-            begun = await self.ledger.begin(opening)
+        begun = await self._begin_or_find(asked, opening)
         self.passing("begun")
         return begun
+
+    async def _begin_or_find(self, asked: Asked, opening: Opening) -> Begun | Earlier | KeyChanged | Undecided:
+        if asked.is_retry and asked.request_hash is not None and asked.idempotency_hash is None:
+            return await self._begin_again(asked, opening)
+        return await self.ledger.begin(opening)
 
     async def _begin_again(self, asked: Asked, opening: Opening) -> Begun | Earlier | KeyChanged | Undecided:
         """Of a request that says that it is a repeat: the one whose line was lost, else the one that was refused,

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
+from impasto.domain.errors import Failure
 from impasto.domain.keys import VirtualKey
 from impasto.domain.retention import Keeps
 
@@ -53,7 +54,8 @@ class Opening:
     the id that it is billed under. `request` is JSON text of what its answer needs to be shown again, a few hundred
     bytes. `sent`: the first call follows at once. `request_hash` and `idempotency_hash` make it recognisable;
     `retry` is set where it says of itself that it is a repeat, and `was_open` names the one that was open when it came.
-    `session_id` and `end_user` are the caller's names for a conversation and for a person.
+    `session_id` and `end_user` are the caller's names for a conversation and for a person. `refusal` is why it may not
+    begin, where it can only be a repeat.
     """
 
     generation_id: str
@@ -70,6 +72,7 @@ class Opening:
     session_id: str | None = None
     end_user: str | None = None
     keeps: Keeps = Keeps.ALL
+    refusal: Failure | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -158,6 +158,8 @@ class _Deciding:
         earlier = self._earlier(opening)
         if earlier is not None:
             return earlier
+        if opening.refusal is not None:
+            raise opening.refusal
         self._check_concurrency(opening)
         self._reserve(opening, Budget(row["budget_nano"], row["budget_period"]))
         return Begun()
