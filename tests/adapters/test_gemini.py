@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from impasto.adapters.gemini import GeminiAdapter
-from impasto.domain.chat import ImagePart, ModelCall, Sampling, TextPart, Turn
+from impasto.domain.chat import READ_BYTES, ImagePart, ModelCall, Sampling, Stored, TextPart, Turn
 from impasto.domain.errors import Code, Failure
 from impasto.domain.image import ImageConfig
 from impasto.domain.tools import ResponseFormat, Tool, ToolCall, ToolChoice, ToolResult
+from tests.fakes.blobs import MemoryStore
 from tests.fakes.models import a_call, a_model, a_text_model
 from tests.fakes.pictures import picture_part, png
 
@@ -156,6 +157,107 @@ def test_an_answer_at_the_end_is_told_as_well() -> None:
     contents = rendered(a_call(a_model(signatures=True), HISTORY[:2]))["contents"]
     assert [turn["role"] for turn in contents] == ["user", "user"]
     assert contents[1]["parts"][-1] == INLINE
+
+
+# --- its own turns ---
+
+WORDS_SIGNATURE, PICTURE_SIGNATURE = b"d29yZHM=", b"cGljdHVyZQ-_"
+SIGNED_WORDS = TextPart("Here it is.", WORDS_SIGNATURE)
+SIGNED_PICTURE = replace(PICTURE, signature=memoryview(PICTURE_SIGNATURE))
+ASKS, AGAIN = Turn("user", (TextPart("a banana"),)), Turn("user", (TextPart("now at night"),))
+
+
+def turns_of(*turns: Turn, **of_model: Any) -> Any:
+    return rendered(a_call(a_model(**{"signatures": True} | of_model), (ASKS, *turns, AGAIN)))["contents"]
+
+
+def own(*parts: TextPart | ImagePart, made_by: str = "google") -> Turn:
+    return Turn("assistant", parts, made_by)
+
+
+def is_told(contents: Any) -> bool:
+    """Whether nothing in it is claimed to be the model's own."""
+    return {turn["role"] for turn in contents} == {"user"} and "thoughtSignature" not in json.dumps(contents)
+
+
+def test_its_own_turn_goes_back_byte_for_byte() -> None:
+    asks, model, again = turns_of(own(SIGNED_WORDS, SIGNED_PICTURE, TextPart("Good?"), TextPart("", b"AAAA")))
+    assert (asks, again) == (
+        {"role": "user", "parts": [{"text": "a banana"}]},
+        {"role": "user", "parts": [{"text": "now at night"}]},
+    )
+    assert model == {
+        "role": "model",
+        "parts": [
+            {"text": "Here it is.", "thoughtSignature": WORDS_SIGNATURE.decode()},
+            INLINE | {"thoughtSignature": PICTURE_SIGNATURE.decode()},
+            {"text": "Good?"},
+            {"text": "", "thoughtSignature": "AAAA"},
+        ],
+    }
+
+
+def test_a_signed_picture_alone_is_an_own_turn() -> None:
+    contents = turns_of(own(SIGNED_PICTURE), AGAIN, own(SIGNED_WORDS))
+    assert [turn["role"] for turn in contents] == ["user", "model", "user", "model", "user"]
+
+
+@pytest.mark.parametrize(
+    "turn",
+    [
+        pytest.param(own(SIGNED_WORDS, SIGNED_PICTURE, made_by="openai"), id="another provider's"),
+        pytest.param(own(SIGNED_WORDS, SIGNED_PICTURE, made_by=""), id="nobody knows whose"),
+        pytest.param(own(SIGNED_WORDS, PICTURE), id="an unsigned picture"),
+        pytest.param(own(SIGNED_WORDS, SIGNED_PICTURE, PICTURE), id="one unsigned picture of two"),
+        pytest.param(own(TextPart("Here it is.")), id="unsigned words"),
+        pytest.param(own(TextPart("Here it is."), PICTURE), id="nothing signed"),
+    ],
+)
+def test_what_is_not_its_own_or_not_signed_is_told(turn: Turn) -> None:
+    contents = turns_of(turn)
+    assert is_told(contents)
+    assert contents[-1]["parts"][-1] == {"text": "now at night"}
+    told = {"text": "You answered before: Here it is."}
+    assert (told in contents[-1]["parts"]) == any(isinstance(part, TextPart) for part in turn.parts)
+
+
+def test_what_is_told_comes_before_its_own_turn_that_follows() -> None:
+    contents = turns_of(own(TextPart("Hm."), made_by="openai"), own(SIGNED_PICTURE), own(PICTURE, made_by=""))
+    assert [(turn["role"], list(turn["parts"][0])) for turn in contents] == [
+        ("user", ["text"]),
+        ("user", ["text"]),
+        ("model", ["inlineData", "thoughtSignature"]),
+        ("user", ["text"]),
+    ]
+    assert contents[1]["parts"] == [{"text": "You answered before: Hm."}]
+    assert contents[3]["parts"] == [{"text": "The picture that you made before:"}, INLINE, {"text": "now at night"}]
+
+
+@pytest.mark.parametrize("model", [a_model(), a_text_model(), a_text_model(signatures=True)])
+def test_a_model_that_wants_no_signature_of_words_and_pictures_gets_none(model: Any) -> None:
+    turns = (ASKS, own(SIGNED_WORDS, SIGNED_PICTURE), AGAIN)
+    contents = rendered(a_call(model, turns))["contents"]
+    assert contents[1] == {"role": "model", "parts": [{"text": "Here it is."}, INLINE]}
+
+
+def stored(data: bytes, *, encoded: bool = True) -> Stored:
+    blob = MemoryStore().open()
+    blob.write(data)
+    return Stored(blob, encoded=encoded)
+
+
+@pytest.mark.parametrize("byte_count", [1, 2, 3, READ_BYTES, READ_BYTES + 1])
+def test_what_the_store_keeps_is_a_piece_that_knows_its_length(byte_count: int) -> None:
+    data = bytes(number % 251 for number in range(byte_count))
+    picture = replace(PICTURE, base64=stored(data), signature=stored(PICTURE_SIGNATURE, encoded=False))
+    request = GeminiAdapter().render(a_call(a_model(signatures=True), (ASKS, own(picture), AGAIN)))
+    assert [piece for piece in request.body if isinstance(piece, Stored)] == [picture.base64, picture.signature]
+    for _ in range(2):
+        body = b"".join(map(bytes, request.body))
+        assert request.content_length == len(body)
+    part = json.loads(body)["contents"][1]["parts"][0]
+    assert base64.b64decode(part["inlineData"]["data"]) == data
+    assert part["thoughtSignature"].encode() == PICTURE_SIGNATURE
 
 
 def test_empty_words_and_turns_are_left_out() -> None:

@@ -1,4 +1,5 @@
 import asyncio
+import base64
 import gzip
 import json
 import socket
@@ -9,11 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from impasto.adapters.base import WireRequest
 from impasto.adapters.gemini import GeminiAdapter
-from impasto.domain.chat import ModelCall, TextPart, Turn
+from impasto.domain.chat import READ_BYTES, ModelCall, Stored, TextPart, Turn
 from impasto.domain.errors import Code, Failure
 from impasto.domain.events import Event, Finished, FinishReason, ImageData, ImageEnded, ImageStarted, Text
-from impasto.net.provider_client import MAX_ERROR_BYTES, Access, ProviderClient
+from impasto.net.provider_client import JOINED_BYTES, MAX_ERROR_BYTES, Access, ProviderClient
+from tests.fakes.blobs import MemoryStore
 from tests.fakes.models import GOOGLE, a_call, a_model, a_text_model
 from tests.fakes.pictures import picture_part
 from tests.fakes.raw_server import Connection, Handler, RawServer, response, serving
@@ -87,6 +90,59 @@ async def test_the_request_is_what_the_adapter_rendered_signed() -> None:
     assert request.headers["accept-encoding"] == "identity"
     assert "cookie" not in request.headers
     assert "authorization" not in request.headers
+
+
+def storing(byte_count: int, store: MemoryStore) -> Stored:
+    blob = store.open()
+    blob.write(bytes(number % 251 for number in range(byte_count)))
+    return Stored(blob)
+
+
+@pytest.mark.parametrize(
+    "byte_count", [1, JOINED_BYTES // 4 * 3 - 3, JOINED_BYTES // 4 * 3, READ_BYTES + 1, 3 * READ_BYTES + 2]
+)
+async def test_what_the_store_keeps_is_sent_whole_each_time(byte_count: int) -> None:
+    store = MemoryStore()
+    picture = replace(picture_part(), base64=storing(byte_count, store))
+    call = a_call(turns=(Turn("user", (TextPart("a banana"), picture, picture_part())),))
+    async with provider(sending(response(IMAGE))) as (client, server):
+        for _ in range(2):
+            await answered(client, call)
+    for request in server.requests:
+        assert request.body == b"".join(map(bytes, GeminiAdapter().render(call).body))
+        assert request.headers["content-length"] == str(len(request.body))
+        assert "transfer-encoding" not in request.headers
+    data = json.loads(server.requests[1].body)["contents"][0]["parts"][1]["inlineData"]["data"]
+    assert base64.b64decode(data) == picture.decoded()
+    assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize("byte_count", [100, READ_BYTES])
+async def test_a_body_of_one_stored_piece_is_sent_as_well(byte_count: int) -> None:
+    store = MemoryStore()
+    piece = storing(byte_count, store)
+
+    class Bare(GeminiAdapter):
+        def render(self, call: ModelCall) -> WireRequest:
+            return WireRequest("/bare", (piece,))
+
+    async with serving(sending(response(IMAGE))) as server:
+        client = ProviderClient({"gemini": Bare()}, {"google": Access(server.base_url, KEY)})
+        await answered(client)
+        await client.close()
+    assert server.requests[0].body == bytes(piece)
+
+
+async def test_a_store_that_breaks_while_it_is_read_is_not_the_providers_fault() -> None:
+    store = MemoryStore()
+    picture = replace(picture_part(), base64=storing(READ_BYTES, store))
+    store.breaks = True
+    async with provider(sending(response(IMAGE))) as (client, server):
+        with pytest.raises(Failure) as raised:
+            await answered(client, a_call(turns=(Turn("user", (picture,)),)))
+        await server.ended.wait()
+    assert raised.value.code is Code.STORE_UNAVAILABLE
+    assert server.requests == []
 
 
 @pytest.mark.parametrize(("characters", "is_sent"), [(1 << 20, False), (1 << 19, True)])

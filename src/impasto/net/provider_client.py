@@ -80,6 +80,8 @@ class ProviderClient:
                 for event in parser.finish():
                     yield event
         except _BROKEN_CONNECTION as error:
+            if isinstance(error.__cause__, Failure):  # the store, while the request was read from it
+                raise error.__cause__ from None
             raise self._broken(provider, error) from error
         except Failure as failure:
             raise _without_key(failure, access.key) from failure.__cause__
