@@ -16,6 +16,7 @@ from sqlalchemy import BindParameter, Connection, bindparam, delete, exists, fun
 
 from impasto.storage.database import Database, clear_log
 from impasto.storage.owners import OLDEST_RUNNING, delete_freed, delete_untouched
+from impasto.storage.search import forget_deleted_words
 from impasto.storage.store import ListedBlob, Store
 from impasto.storage.tables import blob_owners, blobs, generations, idempotency_keys, images, prompts, uploads
 from impasto.storage.uploads import BATCH as UPLOADS_AT_ONCE
@@ -99,7 +100,8 @@ async def sweep(database: Database, store: Store, *, max_age_ms: int | None, max
         count = await _let_go_of_uploads(database, store, now_ms)
         if max_age_ms is not None:
             await _all_of(database, partial(_clear_answers, bound_ms=now_ms - max_age_ms))
-            await _all_of(database, partial(_forget_prompts, bound_ms=now_ms - max_age_ms))
+            if await _all_of(database, partial(_forget_prompts, bound_ms=now_ms - max_age_ms)):
+                await forget_deleted_words(database)
             count += await _let_go_of_old(database, store, now_ms - max_age_ms, now_ms)
         if max_bytes is not None:
             count += await _make_room(database, store, max_bytes, now_ms)
@@ -108,10 +110,12 @@ async def sweep(database: Database, store: Store, *, max_age_ms: int | None, max
         return count
 
 
-async def _all_of(database: Database, forget: Callable[[Connection], int]) -> None:
-    """Batch after batch, each a transaction."""
-    while await database.write(forget) == BATCH:
-        pass
+async def _all_of(database: Database, forget: Callable[[Connection], int]) -> int:
+    """Batch after batch, each a transaction; how many went."""
+    count = found = await database.write(forget)
+    while found == BATCH:
+        count += (found := await database.write(forget))
+    return count
 
 
 def _clear_answers(connection: Connection, bound_ms: int) -> int:
