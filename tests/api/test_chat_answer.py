@@ -12,6 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from impasto.api.chat_answer import PIECE_BYTES, RenderedAnswer, render_answer, usage_body
+from impasto.api.chat_stream import ChunkWriter
 from impasto.api.shapes import SHAPES
 from impasto.completions.answer import (
     Answers,
@@ -25,7 +26,8 @@ from impasto.completions.answer import (
     ServedBy,
     Words,
 )
-from impasto.completions.carried import Signatures
+from impasto.completions.carried import Signatures, SignedPart
+from impasto.domain.chat import Stored
 from impasto.domain.events import Finished, FinishReason
 from impasto.domain.image import Dimensions, ImageConfig
 from impasto.domain.model import Model
@@ -351,6 +353,46 @@ def test_every_length_is_right_and_every_byte_arrives(byte_count: int, shape: st
 def test_the_pieces_are_small() -> None:
     answer = render_answer(answers_with(completed(png(10 * PIECE_BYTES))), link_of, Signatures())
     assert max(len(piece) for piece in answer) <= PIECE_BYTES // 3 * 4
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_signatures_stand_beside_the_message_and_are_read_while_they_are_sent(shape: str) -> None:
+    store = MemoryStore()
+    signature = store.open()
+    signature.write(b"c2ln" * PIECE_BYTES)
+    part = SignedPart("img_1", 1, "google", Stored(signature, encoded=False))
+    answer = render_answer(answers_with(completed("Here: ", A), shape), link_of, Signatures({0: (part,)}))
+    pieces = [*answer]
+    assert max(map(len, pieces)) <= PIECE_BYTES // 3 * 4
+    assert answer.content_length == sum(map(len, pieces))
+    message = json.loads(b"".join(pieces))["choices"][0]["message"]
+    assert message.pop("reasoning_details") == [
+        {
+            "type": "reasoning.encrypted",
+            "id": "img_1",
+            "index": 1,
+            "format": "google-gemini-v1",
+            "data": "c2ln" * PIECE_BYTES,
+        }
+    ]
+    assert message == message_of(completed("Here: ", A), shape)
+
+
+def test_in_a_stream_a_signature_is_one_event_on_one_line_before_the_end() -> None:
+    store = MemoryStore()
+    signature = store.open()
+    signature.write(b"c2ln" * PIECE_BYTES)
+    part = SignedPart("img_1", 1, "google", Stored(signature, encoded=False))
+    completion = completed("Here: ", A)
+    writer = ChunkWriter(ID, ASKING, completion.served_by)
+    pieces = [*writer.replay(completion, None, (part, part))]
+    assert max(map(len, pieces)) <= PIECE_BYTES // 3 * 4
+    *_, first, second, finish = b"".join(pieces).removesuffix(b"\n\n").split(b"\n\n")
+    assert first == second
+    assert first.count(b"\n") == 0
+    (choice,) = json.loads(first.removeprefix(b"data: "))["choices"]
+    assert choice["delta"]["reasoning_details"][0]["data"] == "c2ln" * PIECE_BYTES
+    assert json.loads(finish.removeprefix(b"data: "))["choices"][0]["finish_reason"] == "stop"
 
 
 @pytest.mark.parametrize("media_type", ["image/png", "image/jpeg", "image/webp", "image/gif", "image/avif"])

@@ -175,6 +175,8 @@ def test_sampling(fields: dict[str, object], expected: Sampling) -> None:
         ({"modalities": [1]}, "modalities[0]"),
         ({"image_output": 1}, "image_output"),
         ({"image_delivery": {}}, "image_delivery"),
+        ({"include_signatures": "yes"}, "include_signatures"),
+        ({"include_signatures": 1}, "include_signatures"),
         ({"reasoning_effort": 3}, "reasoning_effort"),
         ({"max_cost": []}, "max_cost"),
         ({"max_cost": "cheap"}, "max_cost"),
@@ -227,6 +229,11 @@ def test_max_cost_that_is_no_money_is_refused(number: str) -> None:
     failure = raw_refusal((json.dumps(request_body()).removesuffix("}") + f',"max_cost":{number}}}').encode())
     assert (failure.code, failure.param) == (Code.INVALID_VALUE, "max_cost")
     assert len(failure.message) < 200
+
+
+@pytest.mark.parametrize(("asked", "are_wanted"), [(..., False), (None, False), (False, False), (True, True)])
+def test_signatures_come_where_they_are_asked_for(asked: object, are_wanted: bool) -> None:
+    assert parse(include_signatures=asked).signatures is are_wanted
 
 
 # --- fields that are not honoured ---
@@ -339,6 +346,7 @@ _JSON: st.SearchStrategy[Any] = st.recursive(
 _FIELD_NAMES = sorted(
     {
         *REFUSED_FIELDS,
+        "include_signatures",
         "tools",
         "tool_choice",
         "response_format",
@@ -360,9 +368,9 @@ def test_any_value_in_any_field_is_taken_or_refused_by_name(name: str, value: ob
     assert failure is None or (failure.param or "").startswith(name)
 
 
-@given(st.sampled_from(["content", "images", "text", "refusal", "role", "tool_calls"]), _JSON)
+@given(st.sampled_from(["content", "images", "text", "refusal", "role", "tool_calls", "reasoning_details"]), _JSON)
 def test_any_value_in_a_message_is_taken_or_refused_by_name(name: str, value: object) -> None:
-    message = {"role": "user", "content": "x"} | {name: value}
+    message = {"role": "assistant" if name == "reasoning_details" else "user", "content": "x"} | {name: value}
     failure = outcome(json.dumps(request_body(messages=[message])).encode())
     assert failure is None or (failure.param or "").startswith("messages[0]")
 
@@ -419,6 +427,25 @@ def test_a_picture_of_27_megabytes_is_a_view_of_the_body(content: object) -> Non
     start = body.index(b"iVBOR")
     body[start + 1000 : start + 1004] = b"!!!!"
     assert bytes(picture.base64[1000:1004]) == b"!!!!"
+
+
+def test_a_signature_is_a_view_of_the_body_too() -> None:
+    detail = {"type": "reasoning.encrypted", "id": "image-0123456789abcdef", "format": "google-gemini-v1"}
+    message = {"role": "assistant", "content": "x", "reasoning_details": [detail | {"data": "SIGN" * (3 << 18)}]}
+    body = bytearray(json.dumps(request_body(messages=[message])).encode())
+    tracemalloc.start()
+    try:
+        request = parse_chat_body(body).request
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    ((signature,),) = [message.carried for message in request.messages]
+    assert peak < 1 << 20
+    assert isinstance(signature.data, memoryview)
+    assert len(signature.data) == 3 << 20
+    start = body.index(b"SIGN")
+    body[start + 1000 : start + 1004] = b"!!!!"
+    assert bytes(signature.data[1000:1004]) == b"!!!!"
 
 
 def test_an_unknown_field_costs_no_copy_either() -> None:

@@ -25,6 +25,21 @@ def test_words_and_pictures_come_in_order(slashes: bool) -> None:
     assert parts_of(text, slashes=slashes) == ['A "quoted"\\ one:', "ImagePart", "Two: ü", "ImagePart"]
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            f"\nA \n\n\n![image]({URL})\n\n \nB\n\n![]({URL})\n\n\n\nC\n\n",
+            ["\nA \n", "ImagePart", " \nB", "ImagePart", "\n\nC\n\n"],
+        ),
+        (f"![image]({URL})\n\n![]({URL})", ["ImagePart", "ImagePart"]),
+        (f"A\n![image]({URL})\n![]({URL}) B", ["A\n", "ImagePart", "ImagePart", " B"]),
+    ],
+)
+def test_words_come_back_to_the_letter(text: str, expected: list[str]) -> None:
+    assert parts_of(text) == expected
+
+
 def test_the_pictures_bytes_are_the_ones_that_were_sent() -> None:
     (part,) = parse_markdown(Raw(json.dumps(f"![image]({URL})").encode()), "messages[1].content")
     assert isinstance(part, ImagePart)

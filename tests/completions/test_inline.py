@@ -309,14 +309,15 @@ async def test_photos_lose_their_position_and_nothing_else() -> None:
     assert store.open_blobs == []
 
 
-async def test_what_was_made_here_is_never_touched() -> None:
+async def test_what_a_model_made_is_never_touched() -> None:
     store = storing(TAKEN)
     made = replace(cited(TAKEN), media_type="image/jpeg")
     back = replace(cited(TAKEN, "back", inline=jpeg_at("back")), media_type="image/jpeg")
-    inputs = await at_hand(asked(said(back), Message("user", (made,))), store)
+    carried = replace(jpeg_at("carried"), signature=b"c2ln")
+    inputs = await at_hand(asked(said(back), said(carried), Message("user", (made,))), store)
     assert inputs.without_gps == ()
     pictures = [part for turn in inputs.turns for part in turn.parts if isinstance(part, ImagePart)]
-    assert [picture.decoded() for picture in pictures] == [TAKEN, TAKEN]
+    assert [picture.decoded() for picture in pictures] == [TAKEN, TAKEN, TAKEN]
     inputs.close()
 
 

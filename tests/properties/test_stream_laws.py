@@ -105,16 +105,18 @@ def test_a_stream_of_words_folds_to_the_whole_answer(said: list[list[Event]], fi
     st.sampled_from(["maker/brush", "maker/drafter"]),
     st.sampled_from(["inline", "url"]),
     st.sampled_from([1, 1, 2]),
+    st.booleans(),
 )
-@example([1, 7], ended([picture_events(png(50), 1)], STOP), "content", "maker/brush", "inline", 1)
+@example([1, 7], ended([picture_events(png(50), 1)], STOP), "content", "maker/brush", "inline", 1, True)
 @example(
     [2, 50], ended([[Text("a")], picture_events(png(50), 1), picture_events(png(61), 2)], STOP), "content",
-    "maker/brush", "inline", 1,
+    "maker/brush", "inline", 1, False,
 )  # fmt: skip
 def test_what_is_given_again_is_the_same_byte_for_byte(
-    cuts: list[int], answer: list[Event], shape: str, model: str, delivery: str, count: int
+    cuts: list[int], answer: list[Event], shape: str, model: str, delivery: str, count: int, signed: bool
 ) -> None:
     asked: dict[str, Any] = {"model": model, "image_output": shape, "image_delivery": delivery, "n": count}
+    asked["include_signatures"] = signed
     asyncio.run(given_again(answer, cuts, asked))
 
 
