@@ -182,7 +182,7 @@ def _applied(index: int, completion: Completion, picture: Picture) -> dict[str, 
 _MISSING: Mapping[Keeps, str] = {
     Keeps.PICTURES: "The words of the request are not kept: its pictures cannot be searched for by them.",
     Keeps.NONE: "Nothing of this answer is kept: its pictures have no handle and no link, their signatures are not "
-    "remembered, and asking again, or for the generation, does not give it again.",
+    "remembered (include_signatures hands them out), and asking again, or for the generation, does not give it again.",
 }
 
 
