@@ -4,7 +4,6 @@ Rule: what callers heard, what the provider counted and what the ledger says are
 requests; each difference is a sentence.
 """
 
-import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,10 +13,13 @@ from sqlalchemy import Connection, func, select, text
 
 from impasto.domain.ledger import Delivery, Outcome, State
 from impasto.domain.money import dollars_of
+from impasto.domain.retention import Keeps
 from impasto.storage.books import check_books, count_entries
 from impasto.storage.keeping import PROCESSES_FOLDER
-from impasto.storage.tables import blobs, entries, generations, images, processes, tags
+from impasto.storage.tables import entries, generations, processes, tags
+from tests.end_to_end.crashes.belongings import Belongings
 from tests.end_to_end.crashes.callers import Told
+from tests.end_to_end.crashes.stored import Content, StoredAudit
 
 MOST_SHOWN = 5
 
@@ -42,14 +44,17 @@ class Kept:
 
 @dataclass(slots=True)
 class Audit:
-    """The accounts: `told` by the callers, `called` by the provider, for each token; `noted` are the names of notes
-    that were there when a process was killed; `survivors` are the processes that were not. `sums` is how much was
-    seen."""
+    """The accounts: `told` by the callers, who have `belongings`, `called` by the provider, for each token, and
+    `contents` of the store; `noted` are the names of notes that were there when a process was killed, `left` those that
+    are there still; `survivors` are the processes that were not. `sums` is how much was seen."""
 
     data: Path
     told: Sequence[Told]
+    belongings: Collection[Belongings]
     called: Mapping[str, int]
+    contents: Mapping[str, Content]
     noted: Iterable[str]
+    left: Iterable[str]
     survivors: Collection[str]
     sums: Counter[str] = field(default_factory=Counter)
 
@@ -60,10 +65,13 @@ class Audit:
         self.sums["provider calls"] = sum(self.called.values())
         self.sums.update(outcome for each in kept for outcome in each.outcomes.values())
         found = [*check_books(connection), *_integrity(connection)]
-        for check in (self._calls, self._answers, self._noted, self._open):
+        for check in (self._calls, self._answers, self._refusals, self._noted, self._open):
             found += _first(check.__name__.strip("_"), check(kept))
         found += _first("deliveries", _deliveries(connection))
-        found += _first("blobs", self._blobs(connection))
+        stored = StoredAudit(connection, self.contents, self.told, self.belongings)
+        found += _first("stored", stored.findings())
+        self.sums.update(stored.sums())
+        found += _first("notes", (f"{name} is noted still" for name in self.left))
         return [*found, *_leftovers(self.data, connection)]
 
     def _calls(self, kept: Sequence[Kept]) -> Iterator[str]:
@@ -104,6 +112,20 @@ class Audit:
                 yield f"{told.token} was told {heard.cost}, and {mine.cost_nano} nano-dollars were posted"
         yield from (f"{id_} answered {count} wishes" for id_, count in seen.items() if count > 1)
 
+    def _refusals(self, kept: Sequence[Kept]) -> Iterator[str]:
+        """What cites a picture that is gone is refused, and costs nothing. Only of what was to leave nothing is the
+        answer gone."""
+        spent = {each.token for each in kept if each.is_answered_or_unknown}
+        for told in self.told:
+            if told.heard.error == "answer_gone" and told.keeps is not Keeps.NONE:
+                yield f"{told.token} was answered, and nothing of it is there"
+            if told.heard.error != "invalid_image":
+                continue
+            if not told.cites:
+                yield f"{told.token} was refused for a picture that it does not cite"
+            elif told.token in spent or self.called.get(told.token):
+                yield f"{told.token} ({told.manner}) was refused for its picture, and was called"
+
     def _noted(self, kept: Sequence[Kept]) -> Iterator[str]:
         """An answer that was kept and noted is posted, whoever died then."""
         by_id = {each.id: each for each in kept}
@@ -124,22 +146,6 @@ class Audit:
                 each.owner in self.survivors and each.token not in harmed and Outcome.UNKNOWN in each.outcomes.values()
             ):
                 yield f"{each.id} is unknown, and nobody died"
-
-    def _blobs(self, connection: Connection) -> Iterator[str]:
-        """What rows name is in the store, and is what its name says."""
-        listed = {row.sha256: row.byte_count for row in connection.execute(select(blobs.c.sha256, blobs.c.byte_count))}
-        named = set(connection.scalars(select(images.c.sha256))) | set(
-            connection.scalars(select(generations.c.answer_sha256).where(generations.c.answer_sha256.is_not(None)))
-        )
-        yield from (f"{sha256} is named by a row, and not as a blob" for sha256 in named - listed.keys())
-        self.sums["blobs"] = len(listed)
-        for sha256, byte_count in listed.items():
-            path = self.data / "store" / "blobs" / sha256[:2] / sha256
-            content = path.read_bytes() if path.exists() else None
-            if content is None or hashlib.sha256(content).hexdigest() != sha256:
-                yield f"{sha256} is {'lost' if content is None else 'spoiled'}"
-            elif byte_count not in (0, len(content)):  # what a signature weighs is not counted
-                yield f"{sha256} has {len(content)} bytes, and its row says {byte_count}"
 
 
 def count_running(connection: Connection) -> int:
@@ -180,7 +186,7 @@ def _integrity(connection: Connection) -> list[str]:
 
 
 def _leftovers(data: Path, connection: Connection) -> list[str]:
-    folders = (data / "store" / "incoming", data / "store" / "notes", data / PROCESSES_FOLDER)
+    folders = (data / "store" / "incoming", data / PROCESSES_FOLDER)
     left = [path for folder in folders if folder.exists() for path in folder.iterdir()]
     rows = processes_in(connection)
     return [*_first("leftovers", (str(path.relative_to(data)) for path in left)),

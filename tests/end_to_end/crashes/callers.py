@@ -7,18 +7,23 @@ the same bytes, and what was cut off is the beginning of what came whole.
 import asyncio
 import json
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 import aiohttp
 
+from impasto.domain.retention import Keeps
+from tests.end_to_end.crashes.belongings import Belongings, Picture, pictures_in
+from tests.end_to_end.crashes.errands import Errands
 from tests.end_to_end.crashes.provider import Provider
 from tests.end_to_end.crashes.wishes import Wish, Wishes
 
 PAUSE_SECONDS = 0.05
 ANSWER_SECONDS = 60.0
+ERRANDS = 0.3
+"""Of all that a caller does, how much is an errand."""
 MOST_REFUSALS = 2
 """As many as OpenAI's client takes before it gives up. Lines that are cut count for nothing here."""
 
@@ -53,6 +58,9 @@ class Told:
     count: int
     is_harmed: bool
     heard: Heard
+    cites: bool
+    keeps: Keeps
+    pictures: tuple[Picture, ...] = ()
 
 
 @dataclass(slots=True)
@@ -64,11 +72,22 @@ class Crowd:
 
     url: str
     wishes: Wishes
+    errands: Errands
     provider: Provider
     told: list[Told] = field(default_factory=list)
-    findings: list[str] = field(default_factory=list)
-    counted: Counter[str] = field(default_factory=Counter)
     _enough: bool = False
+
+    @property
+    def findings(self) -> list[str]:
+        return self.errands.findings
+
+    @property
+    def counted(self) -> Counter[str]:
+        return self.errands.counted
+
+    @property
+    def belongings(self) -> Mapping[str, Belongings]:
+        return self.errands.belongings
 
     @asynccontextmanager
     async def asking(self, callers: int) -> AsyncIterator[None]:
@@ -84,7 +103,10 @@ class Crowd:
 
     async def _ask_on(self, session: aiohttp.ClientSession) -> None:
         while not self._enough:
-            await self._fulfil(session, self.wishes.next())
+            if self.errands.chance.random() < ERRANDS:
+                await self.errands.run(session)
+            else:
+                await self._fulfil(session, self.wishes.next())
 
     async def _fulfil(self, session: aiohttp.ClientSession, wish: Wish) -> None:
         answer: Heard | None = None
@@ -161,7 +183,27 @@ class Crowd:
             for piece in cut:
                 if piece.status == 200 and not answer.content.startswith(piece.content):
                     self.findings.append(f"{wish.token} was cut off, and then answered otherwise than it had begun")
-        self.told.append(Told(wish.token, wish.manner, wish.count, wish.is_harmed, replace(answer, content=b"")))
+        pictures = self._pictures(wish, answer)
+        self.told.append(Told(
+            wish.token, wish.manner, wish.count, wish.is_harmed, replace(answer, content=b""), wish.cites, wish.keeps,
+            tuple(replace(picture, data_url="") for picture in pictures),
+        ))  # fmt: skip
+
+    def _pictures(self, wish: Wish, answer: Heard) -> list[Picture]:
+        """What the caller has now."""
+        if not answer.is_answer:
+            return []
+        try:
+            pictures = pictures_in(answer.content, streamed=wish.streamed)
+        except (ValueError, KeyError) as error:
+            self.findings.append(f"{wish.token} was answered by what cannot be: {error!r}")
+            return []
+        for picture in pictures:
+            if picture.id:
+                self.belongings[wish.secret].add(picture)
+        if any(bool(picture.id) == (wish.keeps is Keeps.NONE) for picture in pictures):
+            self.findings.append(f"{wish.token} asked to keep {wish.keeps}, and was given {pictures}")
+        return pictures
 
 
 def _head_of(response: aiohttp.ClientResponse) -> Heard:

@@ -88,16 +88,29 @@ class Lives:
         assert code == -signal.SIGKILL, f"it ended by itself, with {code}, before {death}\n{self._logged()}"
 
     @asynccontextmanager
+    async def dying(self, death: AtStep | None = None) -> AsyncIterator[int]:
+        """A life that is ready when the block begins, and dies before the block is over, by itself or killed by the
+        process id that this gives."""
+        process = await self._begin(f"{death.step} {death.count}" if death else "")
+        await self._until_ready()
+        yield process
+        code = await self._end()
+        assert code == -signal.SIGKILL, f"it ended by itself, with {code}, before {death}\n{self._logged()}"
+
+    @asynccontextmanager
     async def live(self) -> AsyncIterator[None]:
         """A life that is not cut short: ready when the block begins, ended in peace after it."""
         process = await self._begin("")
-        async with aiohttp.ClientSession() as session, asyncio.timeout(READY_SECONDS):
-            while not await is_ready(session, self.url):  # noqa: ASYNC110 - another process gets ready
-                await asyncio.sleep(0.02)
+        await self._until_ready()
         yield
         os.kill(process, signal.SIGTERM)
         code = await self._end()
         assert code == 0, f"it did not end in peace, but with {code}\n{self._logged()}"
+
+    async def _until_ready(self) -> None:
+        async with aiohttp.ClientSession() as session, asyncio.timeout(READY_SECONDS):
+            while not await is_ready(session, self.url):  # noqa: ASYNC110 - another process gets ready
+                await asyncio.sleep(0.02)
 
     @property
     def _launcher_input(self) -> asyncio.StreamWriter:

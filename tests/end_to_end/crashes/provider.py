@@ -5,6 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
 
 from aiohttp import web
 
@@ -16,15 +17,22 @@ from tests.end_to_end.crashes.wishes import token_of
 
 @dataclass(slots=True)
 class Provider:
-    """A provider that remembers how often it was called for each token.
+    """A provider that remembers how often it was called for each token. `edits` counts the calls in which it got
+    signatures of its own back, `refused` are the numbers of those that it would not take.
 
-    `base_url` is its own address; `pictures` is the host and port that links lead to.
+    `pictures` is the host and port that links lead to.
     """
 
-    base_url: str
+    google: GeminiSimulator
     pictures: str
     counted: Counter[str] = field(default_factory=Counter)
+    edits: int = 0
+    refused: set[int] = field(default_factory=set)
     _waiting: defaultdict[str, asyncio.Event] = field(default_factory=lambda: defaultdict(asyncio.Event))
+
+    @property
+    def base_url(self) -> str:
+        return self.google.base_url
 
     @property
     def picture_url(self) -> str:
@@ -40,14 +48,18 @@ class Provider:
         token = _token_in(call.body)
         assert token, f"the provider was asked for nothing that was wished for: {call.body}"
         self.counted[token] += 1
+        self.edits += "thoughtSignature" in str(call.body)
         if token in self._waiting:
             self._waiting[token].set()
 
 
 @asynccontextmanager
-async def surroundings() -> AsyncIterator[Provider]:
-    async with GeminiSimulator(signature_characters=200, calls_kept=200) as google, _picture_server() as pictures:
-        provider = Provider(google.base_url, pictures)
+async def surroundings(*, signature_characters: int = 200, picture_bytes: int = 0) -> AsyncIterator[Provider]:
+    google = GeminiSimulator(
+        signature_characters=signature_characters, picture_bytes=picture_bytes, calls_kept=200
+    )  # fmt: skip
+    async with google, _picture_server() as pictures:
+        provider = Provider(google, pictures)
         counting = asyncio.create_task(_count_calls(google, provider))
         yield provider
         counting.cancel()
@@ -65,6 +77,8 @@ async def _count_calls(google: GeminiSimulator, provider: Provider) -> None:
     while True:
         await google.until(has_news)
         for call in google.calls:
+            if call.status == HTTPStatus.BAD_REQUEST:
+                provider.refused.add(call.number)
             is_new = call.number > newest
             newest = max(newest, call.number)
             if call.body and (is_new or call.number in waiting):
