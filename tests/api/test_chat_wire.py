@@ -10,10 +10,18 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from impasto.api.chat_wire import INERT_FIELDS, MAX_IGNORED, REFUSED_FIELDS, ChatBody, parse_chat_body
+from impasto.api.chat_wire import (
+    INERT_FIELDS,
+    MAX_IGNORED,
+    MAX_NAME_CHARACTERS,
+    REFUSED_FIELDS,
+    ChatBody,
+    parse_chat_body,
+)
 from impasto.domain.chat import ChatRequest, ImagePart, Message, Sampling, TextPart
 from impasto.domain.errors import Code, Failure
 from impasto.domain.image import ImageConfig
+from impasto.domain.retention import Keeps
 from tests.api.surface import PICTURE, data_url, png, request_body
 
 
@@ -459,3 +467,47 @@ def test_an_unknown_field_costs_no_copy_either() -> None:
         tracemalloc.stop()
     assert parsed.ignored == ("unknown",)
     assert peak < 1 << 20
+
+
+# --- what is kept, and under which names ---
+
+
+def test_names_for_a_conversation_and_a_person() -> None:
+    body = parse(session_id="s-1", user="ann", retention="pictures")
+    assert (body.session_id, body.end_user, body.keeps, body.ignored) == ("s-1", "ann", Keeps.PICTURES, ())
+    body = parse()
+    assert (body.session_id, body.end_user, body.keeps) == (None, None, None)
+    body = parse(session_id="", user="", safety_identifier="")
+    assert (body.session_id, body.end_user) == (None, None)
+
+
+def test_a_person_may_be_named_in_either_field() -> None:
+    assert parse(safety_identifier="bob").end_user == "bob"
+    assert parse(user="ann", safety_identifier="bob").end_user == "ann"
+    assert parse(user="", safety_identifier="bob").end_user == "bob"
+
+
+@pytest.mark.parametrize("field", ["session_id", "user", "safety_identifier"])
+def test_a_name_fits_into_a_row(field: str) -> None:
+    longest = "é" * MAX_NAME_CHARACTERS
+    body = parse(**{field: longest})
+    assert longest in (body.session_id, body.end_user)
+    for wrong in (longest + "x", "a\0b"):
+        failure = refusal(**{field: wrong})
+        assert (failure.code, failure.param) == (Code.INVALID_VALUE, field)
+    nones: tuple[object, ...] = (1, ["a"], {})
+    for none in nones:
+        failure = refusal(**{field: none})
+        assert (failure.code, failure.param) == (Code.INVALID_BODY, field)
+
+
+@pytest.mark.parametrize("retention", ["all", "pictures", "none"])
+def test_how_much_is_kept(retention: str) -> None:
+    assert parse(retention=retention).keeps == retention
+
+
+@pytest.mark.parametrize("retention", ["", "ALL", "nothing", "7d", "x" * 1000])
+def test_what_is_no_retention_is_refused_with_the_choices(retention: str) -> None:
+    failure = refusal(retention=retention)
+    assert (failure.code, failure.param) == (Code.INVALID_VALUE, "retention")
+    assert all(choice in failure.message for choice in ("all", "pictures", "none"))

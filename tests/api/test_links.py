@@ -6,6 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from impasto.api.links import Links
+from impasto.completions.recall import OwnLink
 from impasto.domain.errors import Code, Failure
 
 NOW = 1_769_000_000.5
@@ -86,3 +87,59 @@ def test_a_time_that_is_none_is_not_taken_even_if_it_was_signed(expires: str) ->
 
 def test_the_key_is_not_printed() -> None:
     assert "kkk" not in repr(LINKS)
+
+
+# --- links that come back ---
+
+URL = LINKS.url_of("img-1")
+
+
+@pytest.mark.parametrize(
+    ("url", "is_open"),
+    [
+        (URL, True),
+        (f"{URL}&w=256", True),
+        (f"{URL}#top", True),
+        (URL.replace("https://pictures.example/gateway", "http://127.0.0.1:8080"), True),
+        (URL.split("?")[0], False),
+        (URL.replace(EXPIRES, "1769003601"), False),
+        (URL.replace("img-1", "img-2"), False),
+        (URL[:-1], False),
+        (replace(LINKS, now=lambda: NOW - 3601).url_of("img-1"), False),
+        (replace(LINKS, key=b"l" * 32).url_of("img-1"), False),
+    ],
+)
+def test_a_link_of_this_gateway_is_known_whoever_may_open_it(url: str, is_open: bool) -> None:
+    assert LINKS.read(url) == OwnLink("img-2" if "img-2" in url else "img-1", is_open)
+
+
+def test_a_link_is_over_when_its_time_is() -> None:
+    for later, is_open in ((3598, True), (3600, False)):
+        assert replace(LINKS, now=lambda later=later: NOW + later).read(URL) == OwnLink("img-1", is_open)  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://pictures.example/gateway/v3/images/img-1/content/more",
+        "https://pictures.example/gateway/v3/images/img-1",
+        "https://pictures.example/gateway/v3/images//content",
+        "https://pictures.example/gateway/v3/images/img%2D1/content",
+        f"https://pictures.example/gateway/v3/images/{'x' * 81}/content",
+        "https://elsewhere.example/v3/images/img-1/content",
+        f"https://elsewhere.example/v3/images/img-1/content?expires={EXPIRES}&signature=x",
+        "https://pictures.example.evil/gateway/v3/images/img-1/content",
+        "https://pictures.example/gateway.evil/v3/images/img-1/content",
+        "https://[/v3/images/img-1/content",
+        "https://elsewhere.example/?u=https://pictures.example/gateway/v3/images/img-1/content",
+        "",
+    ],
+)
+def test_any_other_url_is_none_of_its_links(url: str) -> None:
+    assert LINKS.read(url) is None
+
+
+def test_a_gateway_that_does_not_know_its_address_knows_what_it_signed() -> None:
+    nameless = replace(LINKS, base_url="")
+    assert nameless.read(URL) == OwnLink("img-1", is_open=True)
+    assert nameless.read(URL.split("?")[0]) is None

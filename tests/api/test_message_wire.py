@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from impasto.api.message_wire import MAX_PARTS, MAX_TEXT_CHARACTERS, MessageBody, parse_messages
-from impasto.domain.chat import ImageLink, ImagePart, Message, TextPart
+from impasto.domain.chat import Handle, ImageLink, ImagePart, Message, TextPart
 from impasto.domain.errors import Code, Failure
 from impasto.domain.tools import ToolCall, ToolResult
 from tests.api.surface import PICTURE, data_url, png
@@ -251,3 +251,92 @@ def test_a_call_that_is_none_is_refused_by_its_place(messages: list[Any], code: 
         parse(*messages)
     assert (refused.value.code, refused.value.param) == (code, param)
     assert len(refused.value.message) < 300
+
+
+# --- pictures by name ---
+
+IMAGE_ID = f"img_{'a' * 32}"
+UPLOAD_ID = "1b4e28ba-2fa1-11d2-883f-0016d3cca427"
+HANDLE, PREVIOUS = f"impasto:image/{IMAGE_ID}", "impasto:image/previous"
+OWN_LINK = f"https://gateway.test/v3/images/{IMAGE_ID}/content?expires=1795000000&signature=abc-_"
+
+
+@pytest.mark.parametrize(
+    ("part", "kind", "name", "place"),
+    [
+        (picture(HANDLE), "image", IMAGE_ID, "image_url.url"),
+        ({"type": "image_url", "image_url": HANDLE}, "image", IMAGE_ID, "image_url"),
+        (picture(PREVIOUS), "previous", "previous", "image_url.url"),
+        (picture(f"impasto:file/{UPLOAD_ID}"), "file", UPLOAD_ID, "image_url.url"),
+        ({"type": "file", "file": {"file_id": UPLOAD_ID}}, "file", UPLOAD_ID, "file.file_id"),
+        ({"type": "file", "file": {"file_id": IMAGE_ID}}, "image", IMAGE_ID, "file.file_id"),
+        ({"type": "file", "file": {"file_id": HANDLE}}, "image", IMAGE_ID, "file.file_id"),
+        ({"type": "file", "file": {"file_id": PREVIOUS}}, "previous", "previous", "file.file_id"),
+        ({"type": "file", "file": {"file_id": "previous"}}, "file", "previous", "file.file_id"),
+    ],
+)
+def test_a_picture_may_be_cited_by_its_name(part: object, kind: Any, name: str, place: str) -> None:
+    assert parts(content=[part]) == [Handle(kind, name, f"messages[0].content[0].{place}")]
+
+
+@pytest.mark.parametrize(
+    "name", ["", "a b", "x" * 81, "../x", "img_é", "a\n", "impasto:", "impasto:video/x", "impasto:image/", "img_/x"]
+)
+def test_what_can_be_no_name_is_refused_in_short(name: str) -> None:
+    for part in ({"type": "file", "file": {"file_id": name}}, picture(f"impasto:image/{name}")):
+        with pytest.raises(Failure) as refused:
+            parts(content=[part])
+        assert refused.value.code is Code.INVALID_IMAGE
+        assert len(refused.value.message) < 300
+
+
+@pytest.mark.parametrize("role", ["user", "assistant"])
+def test_a_lone_handle_or_own_link_is_a_picture(role: str) -> None:
+    where = "messages[0].content"
+    assert parts(role=role, content=HANDLE) == [Handle("image", IMAGE_ID, where)]
+    assert parts(role=role, content=PREVIOUS) == [Handle("previous", "previous", where)]
+    assert parts(role=role, content=OWN_LINK) == [ImageLink(OWN_LINK, where)]
+    assert parts(role=role, content=OWN_LINK, text="Here") == ["Here", ImageLink(OWN_LINK, where)]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "https://example.com/a.png",
+        f"https://gateway.test/v3/images/{IMAGE_ID}",
+        f"https://gateway.test/v3/images/{IMAGE_ID}/content",
+        f"see {HANDLE}",
+        f"{HANDLE} ",
+        f"{HANDLE}\n",
+        f"impasto:file/{UPLOAD_ID}",
+        "impasto:image/",
+        f"ftp://gateway.test/v3/images/{IMAGE_ID}/content?x",
+        f"https://gateway.test/v3/images/{IMAGE_ID}/content?a b",
+        f"https://{'x' * 1000}/v3/images/{IMAGE_ID}/content?x",
+    ],
+)
+def test_other_words_are_words_even_where_they_name_something(words: str) -> None:
+    assert parts(content=words) == [words]
+
+
+def test_an_answer_in_markdown_with_links_comes_back_in_order() -> None:
+    content = f"One:\n\n![image]({OWN_LINK})\n\nTwo:\n\n![image]({HANDLE})"
+    assert parts(role="assistant", content=content) == [
+        "One:",
+        ImageLink(OWN_LINK, "messages[0].content"),
+        "Two:",
+        Handle("image", IMAGE_ID, "messages[0].content#2"),
+    ]
+
+
+def test_a_foreign_link_in_markdown_stays_words() -> None:
+    content = "![cat](https://example.com/cat.png)"
+    assert parts(content=content) == [content]
+
+
+def test_every_picture_of_a_request_has_a_place_of_its_own() -> None:
+    answer = {"role": "assistant", "content": f"![a]({URL}) ![b]({URL})", "images": [picture(URL), picture(URL)]}
+    asks = {"role": "user", "content": [picture(URL), {"type": "file", "file": {"file_data": URL}}, picture(URL)]}
+    found = [part for message in parse(answer, asks) for part in message.parts if isinstance(part, ImagePart)]
+    assert len(found) == 7
+    assert len({part.where for part in found}) == 7
