@@ -184,5 +184,6 @@ def free_port() -> int:
 
 
 def environment_of(**more: str) -> dict[str, str]:
-    """Only what is said, and where programs are."""
-    return {"PATH": os.environ.get("PATH", os.defpath), **more}
+    """Only what is said, and where programs are, and Python's own modules."""
+    passed = {name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ}
+    return {"PATH": os.environ.get("PATH", os.defpath), **passed, **more}
