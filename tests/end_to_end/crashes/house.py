@@ -66,7 +66,7 @@ class House:
         findings += await self.swept(database, contents)
         sums = crowd.counted + audit.sums + Counter({"edits": self.provider.edits})
         print(f"{database.dialect}: {dict(sums)}")  # noqa: T201 - what a soak is for
-        assert findings == []
+        assert findings == [], "\n".join(findings)
 
     async def swept(self, database: Database, contents: Mapping[str, Content]) -> list[str]:
         """What should not be after a sweep that finds nothing too old but what no row names."""
