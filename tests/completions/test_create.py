@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
-from impasto.completions.answer import CostStatus
+from impasto.completions.answer import CostStatus, Manner
 from impasto.domain.chat import ChatRequest, ImageLink
 from impasto.domain.errors import Code, Failure
 from impasto.domain.events import Event, Finished, FinishReason, ImageStarted, Report, Text, UsageSeen
 from impasto.domain.image import Dimensions, ImageConfig
 from impasto.domain.ledger import KeyChanged, Outcome, State
 from impasto.domain.model import ImageLimits, Model
+from impasto.domain.retention import Keeps
 from impasto.domain.usage import Usage
 from tests.completions.house import COST_NANO, KEY, NEW, OLD, PAINTED, RED, SANDBOX_KEY, STOP, URL, WITH_LINK, House
 from tests.fakes.answerers import FakeAnswerers
@@ -350,3 +351,23 @@ async def test_a_key_that_was_changed_is_looked_at_as_it_is_now() -> None:
     assert (await house.failure_of()).code is Code.NOT_ALLOWED
     await house.create()
     assert [opening.key.version for opening in house.ledger.openings] == [0, 0, 2]
+
+
+@pytest.mark.parametrize(
+    ("asked", "allows", "keeps"),
+    [
+        (Keeps.ALL, Keeps.PICTURES, Keeps.PICTURES),
+        (Keeps.ALL, Keeps.NONE, Keeps.NONE),
+        (Keeps.PICTURES, Keeps.ALL, Keeps.PICTURES),
+        (Keeps.NONE, Keeps.ALL, Keeps.NONE),
+    ],
+)
+async def test_what_a_key_has_come_to_forbid_is_not_kept(asked: Keeps, allows: Keeps, keeps: Keeps) -> None:
+    house = House(keys_now=[replace(KEY, version=2, retention=allows)])
+    house.ledger.answers.append(KeyChanged(replace(KEY, version=9)))
+    answers = await house.create(keeps=asked, manner=Manner(delivery="url"), session_id="s")
+    assert (house.generation.keeps, answers.asking.keeps) == (keeps, keeps)
+    assert answers.asking.manner.delivery == ("inline" if keeps is Keeps.NONE else "url")
+    assert (house.store.kept == {}) == (keeps is Keeps.NONE)
+    assert house.ledger.openings[-1].session_id == (None if keeps is Keeps.NONE else "s")
+    assert ("banana" in str(house.ledger.closings)) == (keeps is Keeps.ALL)

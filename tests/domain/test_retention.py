@@ -1,6 +1,6 @@
 import pytest
 
-from impasto.domain.retention import Retention
+from impasto.domain.retention import Keeps, Retention
 
 DAY = 24 * 3600
 
@@ -51,3 +51,10 @@ def test_anything_else_is_refused_in_words(text: str, says: str) -> None:
     with pytest.raises(ValueError, match="; ") as raised:
         Retention.parse(text)
     assert says in str(raised.value)
+
+
+def test_of_two_bounds_the_less_is_kept() -> None:
+    order = tuple(Keeps)
+    for one in Keeps:
+        for other in Keeps:
+            assert one.within(other) is order[max(order.index(one), order.index(other))]

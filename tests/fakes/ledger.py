@@ -154,6 +154,9 @@ class MemoryLedger:
             tags=opening.tags,
             calls=tuple(Posted(call, hold, BEGUN_MS) for call, hold in enumerate(opening.holds)),
             sent=opening.sent,
+            session_id=opening.session_id,
+            end_user=opening.end_user,
+            keeps=opening.keeps,
         )
         return Begun()
 

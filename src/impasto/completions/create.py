@@ -267,7 +267,7 @@ class Completions:
                     return begun
                 case KeyChanged():
                     # The secret that was sent may be the one that it had before: the caller shows it again.
-                    asked = replace(asked, key=await asked.key_now())
+                    asked = _with_key(asked, await asked.key_now())
                 case Undecided():
                     raise AssertionError
                 case _:
@@ -376,6 +376,14 @@ class Completions:
         if generation is None:
             raise Failure(Code.ANSWER_GONE, f"Nothing is kept of {earlier.generation_id} any more.")
         return Attached(generation.id, asking_of(generation), True, None, self, asked, earlier.claim)
+
+
+def _with_key(asked: Asked, key: VirtualKey) -> Asked:
+    """The same with the key as it is now. Where it has come to allow less to be kept, less is: without a picture that
+    is kept there is no link to it."""
+    keeps = asked.keeps.within(key.retention)
+    delivery = "inline" if keeps is Keeps.NONE else asked.manner.delivery
+    return replace(asked, key=key, keeps=keeps, manner=replace(asked.manner, delivery=delivery))
 
 
 def still_running(generation_id: str) -> Failure:

@@ -23,6 +23,11 @@ class Keeps(StrEnum):
     PICTURES = "pictures"
     NONE = "none"
 
+    def within(self, most: "Keeps") -> "Keeps":
+        """The less of both."""
+        order = tuple(Keeps)
+        return max(self, most, key=order.index)
+
 
 @dataclass(frozen=True, slots=True)
 class Retention:
