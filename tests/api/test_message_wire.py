@@ -340,3 +340,22 @@ def test_every_picture_of_a_request_has_a_place_of_its_own() -> None:
     found = [part for message in parse(answer, asks) for part in message.parts if isinstance(part, ImagePart)]
     assert len(found) == 7
     assert len({part.where for part in found}) == 7
+
+
+@pytest.mark.parametrize(
+    ("content", "images", "expected"),
+    [
+        (URL, [picture(URL)], [PICTURE]),
+        (URL, [{"type": "image_url", "image_url": URL}], [PICTURE]),
+        (URL, [picture(data_url(OTHER)), picture(URL)], [OTHER, PICTURE]),
+        (URL, [picture(data_url(OTHER))], [PICTURE, OTHER]),
+        (URL, [picture(data_url(png(100, 5, 5)))], [PICTURE, png(100, 5, 5)]),
+        (URL, [picture(LINK)], [PICTURE, ImageLink(LINK, "messages[0].images[0].image_url.url")]),
+        (URL, [], [PICTURE]),
+        (OWN_LINK, [picture(OWN_LINK + "x")], [ImageLink(OWN_LINK + "x", "messages[0].images[0].image_url.url")]),
+    ],
+)
+def test_the_picture_in_content_counts_once_and_no_other_is_lost(
+    content: str, images: list[object], expected: list[object]
+) -> None:
+    assert parts(role="assistant", content=content, images=images) == expected

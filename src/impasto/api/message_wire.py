@@ -12,7 +12,7 @@ from msgspec import Raw, Struct
 
 from impasto.api.json_errors import wrong_shape
 from impasto.api.markdown_wire import has_markdown_pictures, parse_markdown
-from impasto.api.picture_wire import is_picture_url, parse_handle, parse_picture, parse_picture_url
+from impasto.api.picture_wire import has_data_url, is_picture_url, parse_handle, parse_picture, parse_picture_url
 from impasto.api.signature_wire import parse_details
 from impasto.api.tool_wire import ToolCallBody, parse_tool_calls
 from impasto.domain.chat import Handle, ImageLink, ImagePart, Message, MessagePart, Role, TextPart
@@ -27,6 +27,7 @@ ROLES: dict[str, Role] = {
 
 Part = TextPart | ImagePart | ImageLink | Handle
 _NULL = Raw(b"null")
+_COMPARED_BYTES = 1 << 18
 
 
 class FileBody(Struct):
@@ -156,11 +157,33 @@ def _parts_of(body: MessageBody, where: str) -> Iterable[Part]:
     yield from (TextPart(words) for words in dict.fromkeys((body.refusal, body.text)) if words)
     lone_picture = is_picture_url(body.content)
     # An earlier answer may hold the same picture in `content` and in `images`: it counts once.
-    if not (lone_picture and body.images):
+    if not (lone_picture and _is_among(body.content, body.images or [])):
         for part in _parse_content(body.content, f"{where}.content", lone_picture):
             if not (isinstance(part, TextPart) and part.text == body.text):
                 yield part
     yield from _parse_parts(body.images or [], f"{where}.images")
+
+
+def _is_among(content: Raw, images: list[PartBody]) -> bool:
+    """Whether the picture in `content` is one of `images`. Two links to the same picture may differ, and an answer by
+    links holds no other picture in `content`."""
+    if not has_data_url(content):
+        return bool(images)
+    return any(_is_same(memoryview(content), _url_in(image)) for image in images)
+
+
+def _url_in(image: PartBody) -> memoryview:
+    try:
+        return memoryview(_image_url.decode(image.image_url).url)
+    except msgspec.ValidationError:
+        return memoryview(image.image_url)
+
+
+def _is_same(one: memoryview, other: memoryview) -> bool:
+    pieces = range(0, len(one), _COMPARED_BYTES)
+    return len(one) == len(other) and all(
+        bytes(one[at : at + _COMPARED_BYTES]) == bytes(other[at : at + _COMPARED_BYTES]) for at in pieces
+    )
 
 
 def _parse_content(content: Raw, where: str, lone_picture: bool) -> Iterable[Part]:

@@ -29,11 +29,16 @@ _LONE_OWN = re.compile(rb'"' + OWN_PICTURE + rb'"')
 _LONGEST_OWN = 1000
 
 
+def has_data_url(value: Raw) -> bool:
+    """Does this JSON string begin as the data URL of a picture does?"""
+    return _PICTURE_URL.match(memoryview(value)[:100]) is not None
+
+
 def is_picture_url(value: Raw) -> bool:
     """Is this JSON string a picture rather than words? It begins as a data URL does, or it is a handle or a link to a
     picture of a gateway like this one, and nothing else."""
     view = memoryview(value)
-    if _PICTURE_URL.match(view[:100]) is not None:
+    if has_data_url(value):
         return True
     return len(view) <= _LONGEST_OWN and _LONE_OWN.fullmatch(view) is not None
 
