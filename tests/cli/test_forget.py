@@ -123,3 +123,10 @@ def test_a_gateway_is_asked_where_one_is_named(impasto: Impasto, arguments: list
     assert result.stdout == "Deleted: 1 picture, what was kept of 2 requests, 0 uploads; 3 files with 1.5 MB.\n"
     assert "1 request still running: once ended, ask again." in result.stderr
     assert [(one["method"], one["path"]) for one in asked] == [("DELETE", path)]
+
+
+def test_a_gateway_may_tell_of_no_files(impasto: Impasto) -> None:
+    told = {"deleted": {"images": 1, "generations": 1, "uploads": 0}, "still_running": 0}
+    with server_that_says(200, json.dumps(told)) as (url, _):
+        result = impasto("forget", "--image", "img_1", "--yes", "--url", url, IMPASTO_API_KEY="sk")
+    assert result.stdout == "Deleted: 1 picture, what was kept of 1 request, 0 uploads.\n"

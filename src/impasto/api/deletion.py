@@ -1,7 +1,7 @@
 """DELETE of what is kept: a picture, a generation, all that a key or an end user left.
 
 Rule: nothing is deleted that was not named. Who says neither whose content he means nor that he means all of it, or
-says something that nobody knows, deletes nothing.
+says something that nobody knows, deletes nothing. Nobody learns from a deletion what others have.
 """
 
 import re
@@ -43,10 +43,10 @@ class Deletions:
     deletion: Deletion
 
     async def image(self, request: Request) -> Response:
-        return deleted_answer(await self.deletion.image(_id_in(request, "image_id"), _whose(request)))
+        return _answer(request, await self.deletion.image(_id_in(request, "image_id"), _whose(request)))
 
     async def generation(self, request: Request) -> Response:
-        return deleted_answer(await self.deletion.generation(_id_in(request, "generation_id"), _whose(request)))
+        return _answer(request, await self.deletion.generation(_id_in(request, "generation_id"), _whose(request)))
 
     async def own(self, request: Request) -> Response:
         """Of the caller's key: all, or what is one end user's."""
@@ -60,7 +60,7 @@ class Deletions:
                 "Say what is to be deleted, one of the two: user=NAME for what one of your end users left, or all=true "
                 "for all that was made and uploaded with this key.",
             )
-        return deleted_answer(await self.deletion.content(caller_of(request.scope).id, said.get("user")))
+        return _answer(request, await self.deletion.content(caller_of(request.scope).id, said.get("user")))
 
     async def managed(self, request: Request) -> Response:
         """Of any key, of an end user, or of an end user of one key."""
@@ -71,26 +71,21 @@ class Deletions:
                 "Say whose content is to be deleted: key_id=ID for that of a key, user=NAME for that of an end user of "
                 "any key, or both for that of an end user of one key.",
             )
-        return deleted_answer(await self.deletion.content(said.get("key_id"), said.get("user")))
+        return _answer(request, await self.deletion.content(said.get("key_id"), said.get("user")))
 
 
-def deleted_body(deleted: Deleted) -> dict[str, object]:
-    """What a deletion took, as it is shown."""
-    return {
-        "deleted": {
-            "images": deleted.images,
-            "generations": deleted.generations,
-            "uploads": deleted.uploads,
-            "blobs": deleted.blobs,
-            "bytes": deleted.byte_count,
-        },
-        "still_running": deleted.still_running,
-    }
+def deleted_body(deleted: Deleted, *, tells_files: bool = True) -> dict[str, object]:
+    """What a deletion took, as it is shown; `tells_files`: also which files nobody else needed."""
+    counts = {"images": deleted.images, "generations": deleted.generations, "uploads": deleted.uploads}
+    files = {"blobs": deleted.blobs, "bytes": deleted.byte_count} if tells_files else {}
+    return {"deleted": counts | files, "still_running": deleted.still_running}
 
 
-def deleted_answer(deleted: Deleted) -> Response:
-    """What a deletion took, as an answer."""
-    return Response(msgspec.json.encode(deleted_body(deleted)), media_type="application/json")
+def _answer(request: Request, deleted: Deleted) -> Response:
+    """What a deletion took. A file that stays is one that somebody else has: who uploads a picture and deletes it
+    would learn that."""
+    body = deleted_body(deleted, tells_files=caller_of(request.scope).may("manage"))
+    return Response(msgspec.json.encode(body), media_type="application/json")
 
 
 def _whose(request: Request) -> str | None:

@@ -70,9 +70,10 @@ def command(
         click.echo(json.dumps(taken, indent=2))
         return
     counts = taken["deleted"]
+    files = f"; {_count(counts['blobs'], 'file')} with {counts['bytes'] / 1e6:.1f} MB" if "blobs" in counts else ""
     click.echo(
         f"Deleted: {_count(counts['images'], 'picture')}, what was kept of {_count(counts['generations'], 'request')}, "
-        f"{_count(counts['uploads'], 'upload')}; {_count(counts['blobs'], 'file')} with {counts['bytes'] / 1e6:.1f} MB."
+        f"{_count(counts['uploads'], 'upload')}{files}."
     )
     if taken["still_running"]:
         click.echo(f"{_count(taken['still_running'], 'request')} still running: once ended, ask again.", err=True)
