@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from impasto.completions.answer import Words
+from impasto.completions.answer import Manner, Words
 from impasto.completions.ports import Blob
 from impasto.domain.errors import MAY_HAVE_SPENT, Code, Failure
 from impasto.domain.events import (
@@ -300,6 +300,13 @@ async def test_where_nothing_is_kept_the_answer_is_whole_and_nothing_stays(count
     assert (house.generation.state, set(house.outcomes)) == (State.DONE, {Outcome.SETTLED})
 
 
+async def test_where_nothing_is_kept_nor_are_names_of_fields_that_nobody_knows() -> None:
+    house = House()
+    answers = await house.create(keeps=Keeps.NONE, manner=Manner(ignored=("a secret",)))
+    assert answers.asking.manner.ignored == ("a secret",)
+    assert "secret" not in house.ledger.openings[0].request
+
+
 async def test_where_nothing_is_kept_nothing_is_given_again() -> None:
     house = House(FakeAnswerers(SIGNED))
     await house.create(keeps=Keeps.NONE, idempotency_hash=b"name", request_hash=b"text")
@@ -316,9 +323,10 @@ async def test_where_nothing_is_kept_nothing_is_given_again() -> None:
         [*picture_events(b"a secret"), *BILL],
     ],
 )
-async def test_of_a_failure_nothing_is_kept_either(script: Script) -> None:
+@pytest.mark.parametrize("keeps", [Keeps.PICTURES, Keeps.NONE])
+async def test_of_a_failure_no_words_are_kept_either(script: Script, keeps: Keeps) -> None:
     house = House(FakeAnswerers(script))
-    await house.failure_of(keeps=Keeps.NONE)
+    await house.failure_of(keeps=keeps)
     ending = house.ledger.closings[-1].ending
     assert ending is not None
     assert "secret" not in str(ending)

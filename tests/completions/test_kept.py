@@ -42,6 +42,7 @@ from impasto.domain.errors import Code, Failure
 from impasto.domain.events import Finished, FinishReason
 from impasto.domain.image import Dimensions, ImageConfig
 from impasto.domain.ledger import Delivery, Ending, Generation, Making, Outcome, Parent, Posted, Resolution, State
+from impasto.domain.retention import Keeps
 from impasto.domain.tools import ToolCall
 from impasto.domain.usage import Usage
 from tests.fakes.blobs import MemoryStore
@@ -370,7 +371,9 @@ def test_without_pictures_nothing_is_said_of_what_they_were_made_of() -> None:
 async def test_what_is_kept_without_content_holds_no_words() -> None:
     store = MemoryStore()
     completion = await a_completion(store, AN_ASKING, RED, text="a secret")
-    failure = kept_failure(1, Failure(Code.PROVIDER_REJECTED, "a secret", param="a secret", retry_helps=True))
+    failure = kept_failure(
+        1, Failure(Code.PROVIDER_REJECTED, "a secret", param="a secret", retry_helps=True), Keeps.NONE
+    )
     done = without_content(KeptAnswers((kept_completion(0, completion),), (failure,)), State.DONE)
     completion.close()
     assert done == Ending(State.DONE)

@@ -297,7 +297,7 @@ class Completions:
             key=asked.key,
             model=prepared.route.model.id,
             holds=(prepared.hold,) * asked.count,
-            request=encode(asking).decode(),
+            request=encode(_without_words(asking)).decode(),
             sent=not prepared.request.has_links,
             request_hash=asked.request_hash,
             idempotency_hash=asked.idempotency_hash,
@@ -376,6 +376,13 @@ class Completions:
         if generation is None:
             raise Failure(Code.ANSWER_GONE, f"Nothing is kept of {earlier.generation_id} any more.")
         return Attached(generation.id, asking_of(generation), True, None, self, asked, earlier.claim)
+
+
+def _without_words(asking: Asking) -> Asking:
+    """As it is written down: under `none` without the names of fields that are unknown here: they may say anything."""
+    if asking.keeps is not Keeps.NONE:
+        return asking
+    return replace(asking, manner=replace(asking.manner, ignored=()))
 
 
 def _with_key(asked: Asked, key: VirtualKey) -> Asked:

@@ -102,7 +102,7 @@ _note = msgspec.json.Decoder(Note)
 
 encode = msgspec.json.encode
 
-_NOT_KEPT = "This request failed. Why was told once and not kept, as its retention (none) asked."
+_NOT_KEPT = "This request failed. Why was told once and not kept, as its retention ({}) asked."
 
 
 def kept_completion(call: int, completion: Completion) -> KeptCompletion:
@@ -121,8 +121,11 @@ def kept_completion(call: int, completion: Completion) -> KeptCompletion:
     )
 
 
-def kept_failure(call: int, failure: Failure) -> KeptFailure:
-    return KeptFailure(call, failure.code, failure.message, failure.param, failure.retry_helps)
+def kept_failure(call: int, failure: Failure, keeps: Keeps = Keeps.ALL) -> KeptFailure:
+    """`failure` as it is kept: under anything but `all` without its words, which may be those of the request."""
+    if keeps is Keeps.ALL:
+        return KeptFailure(call, failure.code, failure.message, failure.param, failure.retry_helps)
+    return KeptFailure(call, failure.code, _NOT_KEPT.format(keeps), None, failure.retry_helps)
 
 
 def state_of(answers: KeptAnswers, resolutions: Mapping[int, Outcome]) -> State:
@@ -153,12 +156,10 @@ def ending_of(
 
 
 def without_content(answers: KeptAnswers, state: State) -> Ending:
-    """The end of a generation of which nothing is kept: but for whose fault it was that there is no answer."""
-    failures = tuple(
-        KeptFailure(failure.call, failure.code, _NOT_KEPT, None, failure.retry_helps) for failure in answers.failures
-    )
+    """The end of a generation of which nothing is kept: but for whose fault it was that there is no answer, which its
+    failures say without words."""
     is_failed = not answers.completions
-    return Ending(state, encode(KeptAnswers((), failures)).decode() if is_failed else None)
+    return Ending(state, encode(KeptAnswers((), answers.failures)).decode() if is_failed else None)
 
 
 def _blobs_of(item: "KeptWords | KeptPicture | _ToolCall") -> Iterator[tuple[str, int]]:

@@ -32,6 +32,7 @@ from impasto.domain.errors import Code, Failure
 from impasto.domain.events import Event
 from impasto.domain.ledger import Closing, Ending, Outcome, Resolution, State
 from impasto.domain.limits import check_pictures
+from impasto.domain.retention import Keeps
 
 
 @dataclass(slots=True)
@@ -177,7 +178,8 @@ class Running:
 
     async def _ending(self, ended: list[Ended]) -> tuple[list[Ended], Ending]:
         """What is kept of them, and what they are then: where it cannot be kept there is no answer."""
-        kept = _kept(ended)
+        keeps = self.asking.keeps
+        kept = _kept(ended, keeps)
         outcomes = {each.call: each.resolution.outcome for each in ended}
         if not self.calling.is_kept:
             return ended, without_content(kept, state_of(kept, outcomes))
@@ -187,7 +189,7 @@ class Running:
             sha256 = await keep_long(text, self.calling.store)
         except Failure as failure:  # what was spent is posted all the same
             ended = [replace(each, completion=None, failure=each.failure or failure) for each in ended]
-            kept = _kept(ended)
+            kept = _kept(ended, keeps)
             text = encode(kept)
         return ended, ending_of(kept, text, sha256, state_of(kept, outcomes), self.calling.making)
 
@@ -222,8 +224,8 @@ class Running:
                 journal.close()
 
 
-def _kept(ended: list[Ended]) -> KeptAnswers:
+def _kept(ended: list[Ended], keeps: Keeps) -> KeptAnswers:
     return KeptAnswers(
         tuple(kept_completion(each.call, each.completion) for each in ended if each.completion),
-        tuple(kept_failure(each.call, each.failure) for each in ended if each.failure),
+        tuple(kept_failure(each.call, each.failure, keeps) for each in ended if each.failure),
     )
