@@ -38,7 +38,11 @@ class Part:
 
 
 SIGNATURES = st.sampled_from([b"", b"AAAA", b"b25l", b"dHdv"])
-TEXTS = st.text(st.sampled_from(list('ab \n\t"\\/!üŋ🚣[]()<&\0')) | st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
+TEXTS = st.text(
+    st.sampled_from(list('ab \n\t"\\/!üŋ🚣[]()<&\0')) | st.characters(exclude_categories=["Cs"]),
+    min_size=1,
+    max_size=12,
+)
 WORDS = st.builds(Part, TEXTS, SIGNATURES)
 PICTURES = st.builds(Part, st.builds(png, st.integers(40, 44)), SIGNATURES)
 ANSWERS = st.lists(WORDS | PICTURES, max_size=6).filter(
