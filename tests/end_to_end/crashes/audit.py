@@ -115,7 +115,9 @@ class Audit:
     def _refusals(self, kept: Sequence[Kept]) -> Iterator[str]:
         """What cites a picture that is gone is refused, and costs nothing. Only of what was to leave nothing is the
         answer gone."""
-        spent = {each.token for each in kept if each.is_answered_or_unknown}
+        by_token: defaultdict[str, list[Kept]] = defaultdict(list)
+        for each in kept:
+            by_token[each.token].append(each)
         for told in self.told:
             if told.heard.error == "answer_gone" and told.keeps is not Keeps.NONE:
                 yield f"{told.token} was answered, and nothing of it is there"
@@ -123,8 +125,12 @@ class Audit:
                 continue
             if not told.cites:
                 yield f"{told.token} was refused for a picture that it does not cite"
-            elif told.token in spent or self.called.get(told.token):
-                yield f"{told.token} ({told.manner}) was refused for its picture, and was called"
+                continue
+            mine = by_token[told.token]
+            # A call that the provider refused costs nothing either, and may have been made before.
+            was_called = self.called.get(told.token) and not told.is_harmed
+            if was_called or any(each.is_answered_or_unknown for each in mine):
+                yield f"{told.token} ({told.manner}) was refused for its picture, and was called: {told.heard} {mine}"
 
     def _noted(self, kept: Sequence[Kept]) -> Iterator[str]:
         """An answer that was kept and noted is posted, whoever died then."""
