@@ -4,17 +4,18 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from sqlalchemy import Table, select
+from sqlalchemy import Table, insert, select
 
 from impasto.completions.ingredients import Ingredients
 from impasto.completions.inline import Inlined
 from impasto.domain.chat import Message, TextPart
+from impasto.domain.keys import VirtualKey
 from impasto.domain.ledger import Closing, Ending, ImageRow, Making, Outcome, Parent, Resolution, State
 from impasto.domain.retention import Keeps
 from impasto.storage.database import Database
 from impasto.storage.gallery import SqlGallery
 from impasto.storage.ledger import SqlLedger
-from impasto.storage.tables import blob_owners, generations, images, parents, prompts
+from impasto.storage.tables import blob_owners, generations, images, parents, prompts, uploads
 from tests.fakes.models import a_request
 from tests.storage.till import Clock, Till, add_key, opening
 
@@ -80,8 +81,23 @@ async def test_the_last_picture_of_a_conversation_is_the_last_that_its_answer_sh
     assert latest.id == "img_b"
 
 
+async def make_parents(till: Till, key: VirtualKey, *kinds: str) -> None:
+    """That there is what `PARENTS` are, of these kinds."""
+    if "image" in kinds:
+        await till.begin(opening("before", key))
+        await till.ledger.close(end("before", ending(drawn("before"))))
+    if "file" in kinds:
+        upload = {
+            "id": "up-1", "key_id": "ann", "sha256": TWO, "file_name": "a.png", "media_type": "image/png",
+            "byte_count": 9, "purpose": "general", "created_ms": 0, "expires_ms": 1,
+        }  # fmt: skip
+        await till.database.write(lambda connection: connection.execute(insert(uploads), upload))
+
+
 async def test_what_pictures_were_made_of_is_told_in_order_and_once(till: Till) -> None:
-    await till.begin(opening("one", await add_key(till.database)))
+    key = await add_key(till.database)
+    await till.begin(opening("one", key))
+    await make_parents(till, key, "image", "file")
     closing = end("one", ending(drawn("a"), making=Making("a boat 🚣", 9000, PARENTS)))
     for _ in range(2):
         await till.ledger.close(closing)
@@ -91,6 +107,17 @@ async def test_what_pictures_were_made_of_is_told_in_order_and_once(till: Till) 
         (row["generation_id"], row["place"], row["kind"], row["ref"], row["sha256"])
         for row in await rows_of(till, parents)
     ] == [("one", place, parent.kind, parent.ref, parent.sha256) for place, parent in enumerate(PARENTS)]
+
+
+@pytest.mark.parametrize(("there", "hashes"), [("image", [ONE, "", THREE]), ("file", ["", TWO, THREE])])
+async def test_of_what_was_deleted_while_it_was_used_no_hash_is_kept(till: Till, there: str, hashes: list[str]) -> None:
+    key = await add_key(till.database)
+    await make_parents(till, key, there)
+    await till.begin(opening("one", key))
+    await till.ledger.close(end("one", ending(drawn("a"), making=Making("", 0, PARENTS))))
+    assert [(row["ref"], row["sha256"]) for row in await rows_of(till, parents)] == [
+        (parent.ref, sha256) for parent, sha256 in zip(PARENTS, hashes, strict=True)
+    ]
 
 
 async def test_without_words_no_prompt_is_kept_and_parents_are(till: Till) -> None:

@@ -7,11 +7,11 @@ what comes after that changes nothing.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import cast
 
-from sqlalchemy import Connection, bindparam, insert, or_, select, update
+from sqlalchemy import BindParameter, Connection, bindparam, insert, or_, select, update
 
-from impasto.domain.ledger import Closing, Ending, Making, Opening, Outcome, Resolution, State
+from impasto.domain.ledger import Closing, Ending, Making, Opening, Outcome, Parent, Resolution, State
 from impasto.storage.ledger_commands import INSERT_INTO, Insert
-from impasto.storage.tables import blob_owners, blobs, entries, generations, images, parents, prompts
+from impasto.storage.tables import blob_owners, blobs, entries, generations, images, parents, prompts, uploads
 
 _RESERVED, _RESOLVED, _RESOLVED_LATE = range(3)
 
@@ -59,6 +59,14 @@ _KEEP_PARENTS = {
     dialect: insert_into(parents).on_conflict_do_nothing(index_elements=["generation_id", "place"])
     for dialect, insert_into in INSERT_INTO.items()
 }
+_REFS: BindParameter[str] = bindparam("refs", expanding=True)
+# Locked, so that a deletion comes before this or finds what is written here.
+_STILL_THERE = {
+    kind: select(table.c.id).where(table.c.id.in_(_REFS)).order_by(table.c.id).with_for_update(read=True)
+    for kind, table in (("image", images), ("file", uploads))
+}
+REFS_AT_ONCE = 500
+"""Databases bound the parameters of a statement, and callers cite without end."""
 
 Entry = Mapping[str, object]
 
@@ -216,10 +224,28 @@ def _keep_making(connection: Connection, made: Sequence[tuple[str, Making]], now
     ]
     if told:
         connection.execute(_KEEP_PROMPTS[connection.dialect.name], told)
+    there = _still_there(connection, [parent for _, making in made for parent in making.parents])
     from_pictures = [
-        {"generation_id": id_, "place": place, "kind": parent.kind, "ref": parent.ref, "sha256": parent.sha256}
+        {
+            "generation_id": id_,
+            "place": place,
+            "kind": parent.kind,
+            "ref": parent.ref,
+            # Of what was deleted meanwhile it stays that it was used, and not what it was.
+            "sha256": parent.sha256 if parent.ref in there else "",
+        }
         for id_, making in made
         for place, parent in enumerate(making.parents)
     ]
     if from_pictures:
         connection.execute(_KEEP_PARENTS[connection.dialect.name], from_pictures)
+
+
+def _still_there(connection: Connection, made_from: Sequence[Parent]) -> set[str]:
+    """Of what these refer to, what nobody has deleted. What they do not refer to is there."""
+    there = {""}
+    for kind, statement in _STILL_THERE.items():
+        refs = sorted({parent.ref for parent in made_from if parent.kind == kind and parent.ref})
+        for start in range(0, len(refs), REFS_AT_ONCE):
+            there.update(connection.scalars(statement, {"refs": refs[start : start + REFS_AT_ONCE]}))
+    return there
