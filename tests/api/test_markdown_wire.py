@@ -47,10 +47,16 @@ def test_the_pictures_bytes_are_the_ones_that_were_sent() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["words", "![image](https://example.com/a.png)", "data:image/png;base64,AAAA", "![a](x)"]
+    "text",
+    ["words", "![image](https://example.com/a.png)", "data:image/png;base64,AAAA", "![a](x)", f"![a![b]({URL[:-1]}]"],
 )
 def test_other_words_are_words(text: str) -> None:
     assert not has_markdown_pictures(Raw(json.dumps(text).encode()))
+
+
+def test_what_begins_a_picture_again_is_no_part_of_its_name() -> None:
+    # Else each `![` of a text that is nothing but these would be read on from, two hundred characters far.
+    assert parts_of(f"![![a]({URL})") == ["![", "ImagePart"]
 
 
 def test_each_picture_has_a_place_of_its_own() -> None:

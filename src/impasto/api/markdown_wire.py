@@ -14,8 +14,11 @@ from impasto.api.picture_wire import OWN_PICTURE, parse_picture_url
 from impasto.api.shapes import MARKDOWN_BETWEEN
 from impasto.domain.chat import Handle, ImageLink, ImagePart, TextPart
 
-_PICTURE = re.compile(rb'!\[[^\]"\\]{0,200}\]\((data:image\\?/[A-Za-z0-9.+-]+;base64,[^)"!]*+|' + OWN_PICTURE + rb")\)")
-# A picture's text ends before the next `!`, so that looking for its end takes no longer than the text is.
+_PICTURE = re.compile(
+    rb'!\[[^\[\]"\\]{0,200}\]\((data:image\\?/[A-Za-z0-9.+-]+;base64,[^)"!]*+|' + OWN_PICTURE + rb")\)"
+)
+# What stands for a picture ends before the next `[`, and its bytes before the next `!`, so that looking for their ends
+# takes no longer than the text is.
 _text = msgspec.json.Decoder(str)
 
 
