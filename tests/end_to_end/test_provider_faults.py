@@ -123,7 +123,7 @@ WRONG = [
         (faults.Status(400, "API key not valid. Please pass a valid API key."), 502, "provider_auth"),
         (faults.Status(401), 502, "provider_auth"),
         (faults.Status(403), 502, "provider_auth"),
-        (faults.Status(400, "Image part is missing a thought_signature."), 400, "provider_rejected"),
+        (faults.Status(400, "Image part is missing a thought_signature."), 400, "signature_refused"),
         (faults.Status(400, as_list=True), 400, "provider_rejected"),
         (faults.Status(404), 410, "model_retired"),
         (faults.Status(429, limit=0), 503, "provider_no_quota"),

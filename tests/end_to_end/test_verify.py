@@ -205,7 +205,7 @@ async def test_what_does_not_fit_is_skipped_and_not_sent(google: GeminiSimulator
     first, second = await checks_of(google, tmp_path, "-m", FLASH, "--max-cost", "0.06")
     assert (first["verdict"], second["verdict"]) == ("ok", "skipped")
     assert second["sentence"] == (
-        "It can cost up to $0.0516, and what came before up to $0.0510: together more than --max-cost $0.06."
+        "It can cost up to $0.0544, and what came before up to $0.0510: together more than --max-cost $0.06."
     )
     assert len(google.calls) == 1
 

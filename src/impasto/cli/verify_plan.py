@@ -7,7 +7,7 @@ was started never adds up to more than was allowed.
 import base64
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 from functools import cache
@@ -16,7 +16,7 @@ from typing import Any
 from impasto.api.chat_wire import parse_chat_body
 from impasto.catalogue.catalogue import Catalogue
 from impasto.cli.verify_photo import photo
-from impasto.completions.estimate import most_it_can_cost
+from impasto.completions.estimate import estimate_of, most_it_can_cost
 from impasto.completions.route import route_of
 from impasto.domain.chat import ChatRequest
 from impasto.domain.errors import Failure
@@ -155,9 +155,22 @@ def _check(kind: Kind, model: Model, config: ImageConfig, catalogue: Catalogue) 
     try:
         request = parse_chat_body(json.dumps(body).encode()).request
         route = route_of(request, catalogue)
+        request = _with_memory(request, route.model)
     except Failure as failure:
         return Check(kind, model, config, None, failure.message)
     return Check(kind, model, config, _most(request, route.model, route.replacement))
+
+
+def _with_memory(request: ChatRequest, model: Model) -> ChatRequest:
+    """The request with an allowance for what the gateway remembers of an earlier answer: its words and signatures,
+    each at most as many tokens as that answer could have."""
+    first = ChatRequest(request.model, request.messages[:1], request.image_config)
+    usage = estimate_of(model, first, image_config_to_send(model, first.image_config)).most.usage
+    messages = (
+        replace(message, signature_tokens=2 * usage.completion_tokens) if message.role == "assistant" else message
+        for message in request.messages
+    )
+    return replace(request, messages=tuple(messages))
 
 
 def _most(request: ChatRequest, model: Model, replacement: Model | None) -> Decimal | None:
