@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from impasto.domain.containers import Patch, png_chunks
-from impasto.domain.gps import Patched, gps_patches, without_gps
+from impasto.domain.gps import MOST_WORK, Patched, gps_patches, without_gps
 from tests.fakes.credentials import URN, jumbf_segments, manifest, superbox
 from tests.fakes.photos import (
     LATITUDE,
@@ -255,6 +255,24 @@ def test_packed_xmp_becomes_an_empty_packet(length: int) -> None:
     [text] = texts_of(after)
     unpacked = zlib.decompress(text.removeprefix(b"XML:com.adobe.xmp\0\1\0\0\0"))
     assert unpacked.startswith(b'<x:xmpmeta xmlns:x="adobe:ns:meta/"/>')
+
+
+def test_what_is_more_than_any_photo_says_is_blanked_unread() -> None:
+    bomb = xmp_chunk(b"<a>" * 2_000_000, packed=True)
+    after = cleaned(png_with(bomb, xmp_chunk(XMP), bomb, chunk(b"eXIf", exif(gps=False))), "image/png")
+    assert checksums_are_right(after)
+    first, small, second = texts_of(after)
+    assert not any(text.removeprefix(b"XML:com.adobe.xmp\0\1\0\0\0").strip(b"\0") for text in (first, second))
+    assert b"GPSLatitude" not in small
+    assert b"adobe:ns:meta" in small
+    assert exif(gps=False) in after
+
+
+def test_of_many_directories_only_so_many_are_looked_into() -> None:
+    chunks = [chunk(b"eXIf", exif(gps=False).ljust(1 << 16, b"\0")) for _ in range(20)]
+    after = cleaned(png_with(*chunks), "image/png")
+    assert checksums_are_right(after)
+    assert after.count(exif(gps=False)) == MOST_WORK // (16 << 16)
 
 
 @pytest.mark.parametrize(("kind", "data"), [("exif", b"Exif\0\0" + exif()), ("exif", exif("<")), ("xmp", XMP)])

@@ -30,12 +30,25 @@ class Readable(Protocol):
     def byte_count(self) -> int: ...
 
 
+MOST_WORK = 16 << 20
+"""Of one picture: bytes of metadata that are looked into, as `_work` counts them. What no photo has is not looked into
+but blanked, so that a small file cannot keep a core busy for minutes."""
+_EXIF_WORK, _PACKED_WORK = 16, 8
+_LONGEST_EXIF = 1 << 16
+
+
 def gps_patches(read: Reader, byte_count: int, media_type: str) -> list[Patch]:
     """What to overwrite in a picture of so many bytes, so that it no longer tells a position; mostly nothing.
 
     Patches stay within the metadata. A result that is patched has no patches.
     """
-    patches = [patch for kind, stretch in metadata_of(read, byte_count, media_type) for patch in _sweep(kind, stretch)]
+    patches: list[Patch] = []
+    left = MOST_WORK
+    for kind, stretch in metadata_of(read, byte_count, media_type):
+        work = _work(kind, stretch, left)
+        is_too_much = work > left
+        left -= 0 if is_too_much else work
+        patches += _blanked(stretch) if is_too_much else _sweep(kind, stretch)
     if patches and media_type == "image/png":
         patches.extend(_checksums(read, byte_count, tuple(patches)))
     return patches
@@ -89,6 +102,23 @@ def _overlaid(data: bytes, offset: int, patches: Iterable[Patch]) -> bytes:
         piece = patch.data[max(-start, 0) : len(data) - start]
         changed[max(start, 0) : max(start, 0) + len(piece)] = piece
     return bytes(changed)
+
+
+def _work(kind: Kind, stretch: Stretch, most: int) -> int:
+    """How much it is to look into it; beyond `most` only that it is more."""
+    match kind:
+        case Kind.EXIF:  # its directories may lie over each other, and are bounded in number and length
+            return min(len(stretch), _LONGEST_EXIF) * _EXIF_WORK
+        case Kind.DEFLATED_XMP | Kind.DEFLATED_RAW_PROFILE:
+            return max(len(stretch), len(stretch.inflated(most // _PACKED_WORK + 1)) * _PACKED_WORK)
+        case _:
+            return len(stretch)
+
+
+def _blanked(stretch: Stretch) -> Iterator[Patch]:
+    blank = bytes(len(stretch))
+    if stretch.read(0, len(stretch)) != blank:
+        yield from stretch.patches(0, blank)
 
 
 def _sweep(kind: Kind, stretch: Stretch) -> Iterable[Patch]:

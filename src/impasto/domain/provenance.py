@@ -19,6 +19,7 @@ ALGORITHMICALLY_ENHANCED = "http://cv.iptc.org/newscodes/digitalsourcetype/algor
 """A picture that an algorithm changed."""
 
 _MOST_XMP_BYTES = 1 << 20
+_MOST_PACKETS = 8
 _MOST_ASSERTION_BYTES = 1 << 18
 _LONGEST_TEXT = 300
 
@@ -59,10 +60,12 @@ class Provenance:
 def provenance_of(read: Reader, byte_count: int, media_type: str) -> Provenance:
     """What a picture of so many bytes says of its origin."""
     manifest = source_type = None
+    packets = 0
     for kind, stretch in metadata_of(read, byte_count, media_type):
         if kind is Kind.C2PA:
             manifest = manifest or _manifest_in(stretch)
-        elif kind in (Kind.XMP, Kind.DEFLATED_XMP) and source_type is None:
+        elif kind in (Kind.XMP, Kind.DEFLATED_XMP) and source_type is None and packets < _MOST_PACKETS:
+            packets += 1
             packed = kind is Kind.DEFLATED_XMP
             xml = stretch.inflated(_MOST_XMP_BYTES) if packed else stretch.read(0, _MOST_XMP_BYTES)
             source_type = _text(text_of(xml, b"DigitalSourceType"))
