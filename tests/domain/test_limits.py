@@ -14,7 +14,7 @@ from impasto.domain.chat import (
 )
 from impasto.domain.errors import Code, Failure
 from impasto.domain.image import ImageConfig
-from impasto.domain.limits import check_pictures, check_request, image_config_to_send
+from impasto.domain.limits import MOST_PICTURES, check_pictures, check_request, image_config_to_send
 from impasto.domain.model import ImageLimits, Model
 from impasto.domain.tools import ResponseFormat, Tool, ToolCall, ToolResult
 from tests.fakes.models import a_model, a_request, a_text_model
@@ -175,6 +175,13 @@ def test_pictures_count_in_whatever_form_they_come(picture: ImagePart | ImageLin
     assert (refusal.code, refusal.param) == (Code.INVALID_VALUE, "messages")
     refusal = refusal_of(a_text_model(input=("text",)), request)
     assert (refusal.code, refusal.param) == (Code.UNSUPPORTED, CITED.where)
+
+
+def test_all_pictures_together_have_a_bound() -> None:
+    own = Message("assistant", (CITED,) * MOST_PICTURES, made_by="google")
+    check_request(a_model(), a_request("google/painting-model", own))
+    refusal = refusal_of(a_model(), a_request("google/painting-model", own, Message("user", (CITED,))))
+    assert (refusal.code, refusal.param) == (Code.INVALID_VALUE, "messages")
 
 
 def test_what_a_model_made_itself_does_not_count() -> None:

@@ -161,6 +161,16 @@ async def test_bytes_are_known_by_their_hash_even_when_they_were_let_go(database
     assert (of_stranger.count, of_stranger.newest) == (0, ())
 
 
+@pytest.mark.parametrize("model", ["local/painter", "google/painting-model"])
+async def test_what_words_alone_make_again_is_not_told_of_to_others(model: str, database: Database) -> None:
+    lineage = await keys(database)
+    await draw(database, Drawing("first", [Drawn(ONE, model=model)], "bob"))
+    of_others = await lineage.sighting(ONE, "ann")
+    assert (of_others is None) == model.startswith("local/")
+    for key in ("bob", None):
+        assert (await lineage.sighting(ONE, key)) is not None
+
+
 async def test_what_the_ledger_writes_at_the_end_of_a_generation_is_what_is_read(database: Database) -> None:
     lineage, ledger = await keys(database), SqlLedger(database, "process", Clock())
     key = await add_key(database, "cat")

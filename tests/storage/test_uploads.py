@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, insert, select
 
+from impasto.domain.errors import Code, Failure
 from impasto.domain.image import Dimensions
 from impasto.domain.stored_image import Upload
 from impasto.storage.blobs import FileStore
 from impasto.storage.database import Database
 from impasto.storage.owners import Freed, delete_freed
 from impasto.storage.tables import accounts, blob_owners, blobs, generations, keys, parents, uploads
-from impasto.storage.uploads import BATCH, SqlUploads, delete_uploads, sweep_uploads
+from impasto.storage.uploads import BATCH, MOST_BYTES_OF_A_KEY, SqlUploads, delete_uploads, sweep_uploads
 
 DAY_MS = 24 * 3600 * 1000
 
@@ -103,7 +104,7 @@ async def listed(cabinet: Cabinet, purpose: str | None = None, limit: int = 100,
 
 
 async def test_an_upload_comes_back_as_it_was_written(cabinet: Cabinet) -> None:
-    first = await cabinet.add(b"a cat", end_user="zoe", byte_count=30_000_000_000)
+    first = await cabinet.add(b"a cat", end_user="zoe")
     second = await cabinet.add(b"a dog", dimensions=None)
     assert await listed(cabinet) == [second, first]
     assert await cabinet.rows() == (
@@ -111,6 +112,15 @@ async def test_an_upload_comes_back_as_it_was_written(cabinet: Cabinet) -> None:
         {first.sha256, second.sha256},
         {(first.sha256, first.id), (second.sha256, second.id)},
     )
+
+
+async def test_the_uploads_of_a_key_have_a_bound_together(cabinet: Cabinet) -> None:
+    first = await cabinet.add(b"a cat", byte_count=MOST_BYTES_OF_A_KEY)
+    with pytest.raises(Failure) as raised:
+        await cabinet.add(b"a dog", byte_count=1)
+    assert (raised.value.code, raised.value.param) == (Code.BODY_TOO_LARGE, "file")
+    await cabinet.add(b"a dog", key_id="bob", byte_count=1)
+    assert await listed(cabinet) == [first]
 
 
 async def test_the_list_is_counted_and_cut_into_pages(cabinet: Cabinet) -> None:

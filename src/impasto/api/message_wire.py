@@ -4,6 +4,7 @@ Rule: a picture inside the body is never copied: it travels as a view of the one
 An answer of this gateway, in any of its shapes, is taken back as what it was.
 """
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
@@ -27,6 +28,7 @@ ROLES: dict[str, Role] = {
 
 Part = TextPart | ImagePart | ImageLink | Handle
 _NULL = Raw(b"null")
+_FILE_ID = re.compile(r"[A-Za-z0-9_-]{1,80}", re.ASCII)
 _COMPARED_BYTES = 1 << 18
 
 
@@ -252,17 +254,23 @@ def _parse_file(body: PartBody, where: str) -> ImagePart | ImageLink | Handle:
         case FileBody(file_id=str(url)) if url.lower().startswith(("http://", "https://")):
             return ImageLink(url, f"{where}.file.file_id")
         case FileBody(file_id=str(name)):
-            return parse_handle(_handle_of(name), f"{where}.file.file_id")
+            return _parse_file_id(name, f"{where}.file.file_id")
         case FileBody():
             raise _missing("file_data", f"{where}.file")
     raise _missing("file", where)
 
 
-def _handle_of(file_id: str) -> str:
-    """The id of a picture that was made here cites it too."""
+def _parse_file_id(file_id: str, where: str) -> Handle:
+    """An upload; the id of a picture that was made here cites it too."""
     if file_id.startswith("impasto:"):
-        return file_id
-    return f"impasto:image/{file_id}" if file_id.startswith("img_") else f"impasto:file/{file_id}"
+        return parse_handle(file_id, where)
+    if _FILE_ID.fullmatch(file_id) is None:
+        raise Failure(
+            Code.INVALID_IMAGE,
+            f'{where} "{file_id[:80]}" is no id of a file. POST /v3/upload gives one.',
+            param=where,
+        )
+    return Handle("image", file_id, where) if file_id.startswith("img_") else Handle("file", file_id.lower(), where)
 
 
 _PARSERS: dict[str, Callable[[PartBody, str], Part]] = {

@@ -165,7 +165,7 @@ def _files(gateway: Gateway) -> tuple[Resource, ...]:
         gateway.now,
     )  # fmt: skip
     return (
-        Resource("POST", "/v3/upload", "generate", request_response(files.create)),
+        Resource("POST", "/v3/upload", "generate", Limited(request_response(files.create), gateway.limits)),
         Resource("GET", "/v3/upload", "generate", request_response(files.list)),
         Resource("DELETE", "/v3/upload", "generate", request_response(files.delete_all)),
         Resource("POST", "/v3/upload/delete", "generate", request_response(files.delete_some)),

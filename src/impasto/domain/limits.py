@@ -14,6 +14,9 @@ from impasto.domain.tools import ToolCall, ToolResult
 
 Picture = ImagePart | ImageLink | KeptImage | Handle
 
+MOST_PICTURES = 100
+"""In a request: each is opened, and some are fetched, before anything is sent."""
+
 
 def check_request(model: Model, request: ChatRequest) -> None:
     """Refuse with `invalid_value` or `unsupported` what `model` cannot do of `request`."""
@@ -132,6 +135,13 @@ def _check_picture_count(model: Model, messages: Iterable[Message]) -> None:
     if pictures and "image" not in model.input:
         where = pictures[0][0].where
         raise Failure(Code.UNSUPPORTED, f"{where} is a picture, but {model.id} reads text only.", param=where)
+    if len(pictures) > MOST_PICTURES:
+        raise Failure(
+            Code.INVALID_VALUE,
+            f"messages hold {len(pictures)} pictures. A request takes at most {MOST_PICTURES}, earlier answers "
+            "included.",
+            param="messages",
+        )
     # What a model made itself stays in the conversation, however long it gets.
     count = sum(not message.made_by for _, message in pictures)
     most = model.max_input_images

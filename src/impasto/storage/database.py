@@ -111,6 +111,8 @@ class SqliteDatabase:
     def _run(self, engine: Engine, work: Callable[[Connection], Result]) -> Result:
         with database_failures():
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if not self.path.exists():
+                self.path.touch(mode=0o600)  # SQLite's other files take over its mode
             with engine.begin() as connection:
                 return work(connection)
 

@@ -8,7 +8,19 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BindParameter, ColumnElement, Connection, Select, bindparam, func, select
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    bindparam,
+    exists,
+    func,
+    not_,
+    or_,
+    select,
+)
 
 from impasto.domain.ledger import Generation, Parent
 from impasto.domain.lineage import Ancestor, Origin, PictureFacts, PictureQuestion, Sighting
@@ -56,6 +68,11 @@ _CHILDREN = (
 )
 _OF_HASH = images.c.sha256 == bindparam("sha256")
 _FIRST_MS = select(func.min(images.c.created_ms)).where(_OF_HASH)
+_TELLS_NO_PROMPT = and_(
+    not_(images.c.model.startswith("local/")), ~exists().where(keys.c.id == images.c.key_id, keys.c.sandbox)
+)
+"""Engines and the sandbox make the same bytes of the same words: who could ask for those of others would learn their
+prompts by trying."""
 _FIRST_MODEL = select(images.c.model).where(_OF_HASH, images.c.created_ms == bindparam("created_ms")).limit(1)
 
 
@@ -95,10 +112,11 @@ def picture_of(connection: Connection, image_id: str) -> PictureFacts | None:
 
 
 def _sighting(connection: Connection, sha256: str, key_id: str | None) -> Sighting | None:
-    first_ms = connection.scalar(_FIRST_MS, {"sha256": sha256})
+    seen = () if key_id is None else (or_(images.c.key_id == key_id, _TELLS_NO_PROMPT),)
+    first_ms = connection.scalar(_FIRST_MS.where(*seen), {"sha256": sha256})
     if first_ms is None:
         return None
-    model = connection.scalar(_FIRST_MODEL, {"sha256": sha256, "created_ms": first_ms})
+    model = connection.scalar(_FIRST_MODEL.where(*seen), {"sha256": sha256, "created_ms": first_ms})
     shown = [images.c.sha256 == sha256, *([images.c.key_id == key_id] if key_id is not None else [])]
     newest = select(images).where(*shown).order_by(*_NEWEST_FIRST).limit(MOST_SIGHTINGS)
     found = list(map(image_of, connection.execute(newest).mappings()))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, insert, select, update
 
+from impasto.domain.errors import Code, Failure
 from impasto.domain.stored_image import Upload
 from impasto.storage.database import Database, clear_log
 from impasto.storage.images import upload_of
@@ -24,7 +25,13 @@ def _kept_again(statement: Insert) -> Insert:
     return statement.on_conflict_do_update(index_elements=["sha256"], set_={"kept_ms": statement.excluded["kept_ms"]})
 
 
+MOST_BYTES_OF_A_KEY = 2 * 10**9
+"""Of uploads that have not expired, so that nobody's uploads drive out everybody's pictures."""
+
 _ADD = insert(uploads)
+_HELD = select(func.sum(uploads.c.byte_count)).where(
+    uploads.c.key_id == bindparam("key_id"), uploads.c.expires_ms > bindparam("now_ms")
+)
 _KEEP_BLOB = {dialect: _kept_again(insert_into(blobs)) for dialect, insert_into in INSERT_INTO.items()}
 _ADD_OWNER = insert(blob_owners)
 _DELETE = delete(uploads).where(uploads.c.id.in_(bindparam("ids", expanding=True)))
@@ -119,6 +126,14 @@ def delete_uploads(connection: Connection, ids: Sequence[str]) -> list[Freed]:
 
 
 def _add(connection: Connection, upload: Upload) -> None:
+    held = int(connection.scalar(_HELD, {"key_id": upload.key_id, "now_ms": upload.created_ms}) or 0)
+    if held + upload.byte_count > MOST_BYTES_OF_A_KEY:
+        raise Failure(
+            Code.BODY_TOO_LARGE,
+            f"The uploads of this key hold {held / 1e9:.2f} GB, and this one would take them above "
+            f"{MOST_BYTES_OF_A_KEY / 1e9:.0f} GB. Delete some: POST /v3/upload/delete.",
+            param="file",
+        )
     size = upload.dimensions
     connection.execute(
         _ADD,
