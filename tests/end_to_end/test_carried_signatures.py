@@ -79,7 +79,7 @@ async def test_five_turns_through_a_gateway_that_keeps_nothing(shape: str, ask: 
     pictures = [part for part in third if part == SIGNED_PICTURE]
     assert third[0] == SIGNED_WORDS
     # The shape of one picture shows the last; live, it has sent the first before, and the others follow it.
-    assert len(pictures) == ((1 if ask is whole else 2) if shape == "content" else 3)
+    assert len(pictures) == (1 if shape == "content" and ask is whole else 3)
     assert len(messages[1]["reasoning_details"]) == 2
     assert kept_in(tmp_path) == []
 
